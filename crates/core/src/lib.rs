@@ -1,0 +1,5 @@
+//! From a workflow document to an expanded plan, keys and a schedule; knows no disk, clock or environment.
+#![forbid(unsafe_code)]
+
+pub mod interface;
+pub mod value;
