@@ -1,0 +1,287 @@
+//! The workflow document as written: what each part says, before names are looked up.
+
+use crate::tree::{Mark, Problem, Tree};
+use crate::value::{Type, Value};
+
+mod expression;
+mod node;
+mod quantity;
+mod reader;
+mod workflow;
+
+pub use expression::parse_text;
+pub use quantity::{parse_memory, parse_time};
+pub use reader::suggest;
+
+/// The version of the document format this crate reads, the value of its key `pial`.
+pub const VERSION: i64 = 1;
+
+/// Reads a document's text, JSON or YAML.
+///
+/// # Errors
+/// Every problem of form: unknown keys, wrong kinds of value, missing parts, each with its place.
+pub fn read(text: &str) -> Result<Workflow, Vec<Problem>> {
+    if text.trim_start().starts_with('{')
+        && let Ok(tree) = crate::tree::parse_json(text)
+        && let Ok(workflow) = workflow::read(tree)
+    {
+        return Ok(workflow);
+    }
+    read_with_marks(text)
+}
+
+/// Reads a document's text so that every part knows its place; [`read`] skips that for correct JSON.
+///
+/// # Errors
+/// As [`read`].
+pub fn read_with_marks(text: &str) -> Result<Workflow, Vec<Problem>> {
+    let tree = crate::tree::parse_yaml(text).map_err(|yaml| match crate::tree::parse_json(text) {
+        Err(json) if text.trim_start().starts_with('{') => vec![json],
+        _ => vec![yaml],
+    })?;
+    workflow::read(tree)
+}
+
+/// A name and where it stands.
+#[derive(Debug, Clone)]
+pub struct Name {
+    /// The name.
+    pub text: String,
+    /// Its place.
+    pub mark: Mark,
+}
+
+/// A whole workflow.
+#[derive(Debug, Clone)]
+pub struct Workflow {
+    /// Its name, and the name of its folder in the working directory.
+    pub name: Name,
+    /// What can be set from outside: the inputs of the workflow.
+    pub parameters: Vec<Parameter>,
+    /// Groups of iterated parameters that advance together.
+    pub synchronize: Vec<Vec<Name>>,
+    /// Variables added to the environment of every node.
+    pub environment: Vec<(String, String)>,
+    /// What a node needs that says nothing itself.
+    pub resources: Resources,
+    /// The nodes, in document order.
+    pub nodes: Vec<Node>,
+    /// The outputs of the workflow.
+    pub outputs: Vec<WorkflowOutput>,
+}
+
+/// An input of a workflow.
+#[derive(Debug, Clone)]
+pub struct Parameter {
+    /// Its name.
+    pub name: Name,
+    /// Its type; any when not written.
+    pub kind: Type,
+    /// What it is when nobody sets it.
+    pub default: Default,
+}
+
+/// What a parameter is when nobody sets it.
+#[derive(Debug, Clone)]
+pub enum Default {
+    /// It must be set.
+    Missing,
+    /// One value.
+    Value(Tree),
+    /// The graph below is expanded over these values.
+    Iterate(Iterate),
+}
+
+/// The values of an iterated parameter or input.
+#[derive(Debug, Clone)]
+pub enum Iterate {
+    /// These values, whatever the others are.
+    Values(Vec<Tree>),
+    /// Values that depend on those of other iterated parameters (itersource).
+    By {
+        /// The parameters, or the fields of the node named by `itersource`.
+        by: Vec<Name>,
+        /// For each combination of their values, the values.
+        table: Vec<(Vec<Tree>, Vec<Tree>)>,
+    },
+}
+
+/// An output of a workflow.
+#[derive(Debug, Clone)]
+pub struct WorkflowOutput {
+    /// Its name.
+    pub name: Name,
+    /// Where it comes from.
+    pub value: Expression,
+    /// Its type, when written.
+    pub kind: Option<Type>,
+}
+
+/// A node as written.
+#[derive(Debug, Clone)]
+pub struct Node {
+    /// Its name.
+    pub name: Name,
+    /// What it runs.
+    pub work: Work,
+    /// Its inputs.
+    pub inputs: Vec<Input>,
+    /// Outputs a command declares.
+    pub outputs: Vec<Output>,
+    /// Inputs it runs over item by item (MapNode).
+    pub map: Option<Map>,
+    /// What it gathers (JoinNode).
+    pub join: Option<Join>,
+    /// Inputs iterated over at this node.
+    pub iterables: Vec<(Name, Iterate)>,
+    /// Whether its iterables advance together.
+    pub synchronize: bool,
+    /// The node whose iterables its own depend on.
+    pub itersource: Option<Name>,
+    /// What it needs.
+    pub resources: Resources,
+    /// How often it is tried again after a failure.
+    pub retries: Option<u32>,
+    /// Variables added to its environment.
+    pub environment: Vec<(String, String)>,
+}
+
+/// What a node runs.
+#[derive(Debug, Clone)]
+pub enum Work {
+    /// A descriptor by catalogue name or path.
+    Interface(Name),
+    /// An argument vector, each word a template.
+    Command(Vec<Word>),
+    /// A text for the shell, a template whose values are quoted.
+    Shell(Word),
+    /// A node the engine carries out itself.
+    Builtin(Name),
+    /// A nested workflow.
+    Workflow(Box<Nested>),
+}
+
+/// A nested workflow, written in place or in a file of its own.
+#[derive(Debug, Clone)]
+pub enum Nested {
+    /// Written in place.
+    Inline(Workflow),
+    /// The path of a document.
+    File(Name),
+}
+
+/// A word of a command.
+#[derive(Debug, Clone)]
+pub struct Word {
+    /// Its pieces.
+    pub pieces: Vec<Piece>,
+    /// Its place.
+    pub mark: Mark,
+}
+
+/// A piece of a text with placeholders.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Piece {
+    /// As it stands.
+    Literal(String),
+    /// `{name}`.
+    Placeholder(String),
+}
+
+/// An input of a node as given.
+#[derive(Debug, Clone)]
+pub struct Input {
+    /// Its name.
+    pub name: Name,
+    /// Its type, which a command declares.
+    pub kind: Option<Type>,
+    /// What it is; `None` for one that is declared and not given.
+    pub value: Option<Expression>,
+    /// Whether it must be given.
+    pub mandatory: bool,
+}
+
+/// What stands for a value.
+#[derive(Debug, Clone)]
+pub struct Expression {
+    /// Its place.
+    pub mark: Mark,
+    /// Its form.
+    pub kind: ExpressionKind,
+}
+
+/// The forms of an expression.
+#[derive(Debug, Clone)]
+pub enum ExpressionKind {
+    /// A value as it stands.
+    Value(Value),
+    /// A text with placeholders.
+    Text(Vec<Piece>),
+    /// `{from: node.port}`.
+    From(String),
+    /// A list with expressions in it.
+    List(Vec<Expression>),
+    /// A mapping with expressions in it.
+    Map(Vec<(String, Expression)>),
+}
+
+/// An output a command declares.
+#[derive(Debug, Clone)]
+pub struct Output {
+    /// Its name.
+    pub name: Name,
+    /// Its type.
+    pub kind: Type,
+    /// Where it is found.
+    pub source: OutputSource,
+    /// Whether it may be absent after success.
+    pub optional: bool,
+}
+
+/// Where a command leaves an output.
+#[derive(Debug, Clone)]
+pub enum OutputSource {
+    /// A path relative to the node's directory, a template.
+    Path(Vec<Piece>),
+    /// A pattern relative to the node's directory, a template.
+    Glob(Vec<Piece>),
+    /// What it writes to standard output.
+    Stdout,
+    /// What it writes to standard error.
+    Stderr,
+}
+
+/// The inputs a node runs over item by item.
+#[derive(Debug, Clone)]
+pub struct Map {
+    /// The inputs (iterfield).
+    pub fields: Vec<Name>,
+    /// Whether lists of lists are run over to their leaves.
+    pub nested: bool,
+}
+
+/// What a node gathers.
+#[derive(Debug, Clone)]
+pub struct Join {
+    /// The iterated parameters, or the node whose iterables end here (joinsource).
+    pub source: Vec<Name>,
+    /// The inputs that become lists (joinfield); all that vary when empty.
+    pub fields: Vec<Name>,
+    /// Whether equal items are gathered once.
+    pub unique: bool,
+}
+
+/// What a step needs of the machine. `None` where nothing was said.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Resources {
+    /// Processors.
+    pub cpus: Option<f64>,
+    /// Memory in bytes.
+    pub memory_bytes: Option<u64>,
+    /// Graphics processors.
+    pub gpus: Option<u32>,
+    /// Wall time in seconds after which the step is ended.
+    pub time_s: Option<f64>,
+    /// Anything else the run has a stock of, by name.
+    pub named: Vec<(String, u32)>,
+}
