@@ -108,3 +108,12 @@ impl<I: Id, T> IndexMut<I> for Arena<I, T> {
         &mut self.items[id.index()]
     }
 }
+
+impl<I, T> IntoIterator for Arena<I, T> {
+    type Item = T;
+    type IntoIter = std::vec::IntoIter<T>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.items.into_iter()
+    }
+}

@@ -23,12 +23,17 @@ pub struct Problem {
 }
 
 /// An interface as the plan sees it.
-pub trait Interface {
+pub trait Interface: std::fmt::Debug {
     /// The inputs, in declaration order.
     fn inputs(&self) -> &[Port];
 
     /// The outputs, in declaration order.
     fn outputs(&self) -> &[Port];
+
+    /// Whether inputs beyond [`Interface::inputs`] may be given.
+    fn accepts_any_input(&self) -> bool {
+        false
+    }
 
     /// Checks what can be known before a run: which inputs are given, and the values of the literal ones
     /// (`None` for a value that only exists at run time).

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::rc::Rc;
 
-use crate::arena::{Arena, AxisId, Id, SpaceId};
+use crate::arena::{Arena, AxisId, SpaceId};
 use crate::value::Value;
 
 /// One direction of iteration: an iterated parameter, or several that advance together.
@@ -96,7 +96,8 @@ impl Spaces {
         let mut next = 0;
         while next < axes.len() {
             if let Some(depends) = &self.axes[axes[next]].depends {
-                let more: Vec<AxisId> = depends.on.iter().map(|(axis, _)| *axis).filter(|a| !axes.contains(a)).collect();
+                let more: Vec<AxisId> =
+                    depends.on.iter().map(|(axis, _)| *axis).filter(|a| !axes.contains(a)).collect();
                 axes.extend(more);
             }
             next += 1;
@@ -197,6 +198,16 @@ impl Spaces {
         projection
     }
 
+    /// The space over exactly these axes, if the plan uses it.
+    pub fn known(&self, axes: &[AxisId]) -> Option<SpaceId> {
+        self.by_axes.get(axes).copied()
+    }
+
+    /// A projection that was made before; `None` when the spaces are the same.
+    pub fn known_projection(&self, from: SpaceId, to: SpaceId) -> Option<&Projection> {
+        self.projections.get(&(from, to)).and_then(Option::as_deref)
+    }
+
     fn compute_projection(&self, from: SpaceId, to: SpaceId) -> Projection {
         let (from, to) = (&self.spaces[from], &self.spaces[to]);
         let kept: Vec<usize> = to.axes.iter().filter_map(|axis| from.axes.iter().position(|a| a == axis)).collect();
@@ -256,11 +267,6 @@ impl Projection {
     }
 }
 
-/// The id of the space with no axis and one point, made first.
-pub(crate) fn single_point(spaces: &mut Spaces) -> SpaceId {
-    spaces.over(&[]).unwrap_or(SpaceId::from_index(0))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -301,7 +307,7 @@ mod tests {
     #[test]
     fn no_axis_is_one_point_and_an_empty_axis_none() {
         let mut spaces = Spaces::default();
-        let single = single_point(&mut spaces);
+        let single = spaces.over(&[]).unwrap();
         assert_eq!(spaces.spaces[single].points, 1);
         let empty = spaces.axes.push(axis("a", &[]));
         let space = spaces.over(&[empty]).unwrap();

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::rc::Rc;
 
 use saphyr_parser::{Event, Parser, ScalarStyle, Span};
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
@@ -18,9 +19,11 @@ pub struct Mark {
 }
 
 /// Something wrong in a document, where, and what would mend it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Problem {
-    /// Where.
+    /// The nested document it is in; `None` in the main one.
+    pub file: Option<Rc<str>>,
+    /// Where; line 0 when it is no place in a document.
     pub mark: Mark,
     /// What is wrong, and the remedy when one is known.
     pub message: String,
@@ -73,9 +76,8 @@ const MOST_ALIASED_PARTS: usize = 1_000_000;
 /// # Errors
 /// Where the text stops being JSON.
 pub fn parse_json(text: &str) -> Result<Tree, Problem> {
-    serde_json::from_str(text).map_err(|e| Problem {
-        mark: Mark { line: e.line() as u32, column: e.column() as u32 },
-        message: format!("not valid JSON: {e}"),
+    serde_json::from_str(text).map_err(|e| {
+        Problem::at(Mark { line: e.line() as u32, column: e.column() as u32 }, format!("not valid JSON: {e}"))
     })
 }
 
@@ -88,7 +90,7 @@ pub fn parse_yaml(text: &str) -> Result<Tree, Problem> {
     let mut anchors = Anchors::default();
     loop {
         let Some(next) = events.next() else {
-            return Err(Problem { mark: Mark { line: 1, column: 1 }, message: "the document is empty".to_owned() });
+            return Err(Problem::at(Mark { line: 1, column: 1 }, "the document is empty"));
         };
         let (event, span) = next.map_err(scan_problem)?;
         match event {
@@ -180,7 +182,7 @@ fn alias(anchor: usize, span: &Span, anchors: &mut Anchors) -> Result<Tree, Prob
 fn next<'a>(events: &mut Events<'a>) -> Result<(Event<'a>, Span), Problem> {
     match events.next() {
         Some(next) => next.map_err(scan_problem),
-        None => Err(Problem { mark: Mark::default(), message: "the document ends in the middle of a value".to_owned() }),
+        None => Err(Problem::at(Mark::default(), "the document ends in the middle of a value")),
     }
 }
 
@@ -213,15 +215,22 @@ fn resolve(text: Cow<'_, str>) -> Kind {
 fn scan_problem(error: saphyr_parser::ScanError) -> Problem {
     let at = error.marker();
     let mark = Mark { line: at.line() as u32, column: at.col() as u32 + 1 };
-    Problem { mark, message: format!("not valid YAML: {}", error.info()) }
+    Problem::at(mark, format!("not valid YAML: {}", error.info()))
 }
 
 fn problem(span: &Span, message: &str) -> Problem {
-    Problem { mark: mark(span), message: message.to_owned() }
+    Problem::at(mark(span), message)
 }
 
 fn mark(span: &Span) -> Mark {
     Mark { line: span.start.line() as u32, column: span.start.col() as u32 + 1 }
+}
+
+impl Problem {
+    /// A problem at a place in the main document.
+    pub fn at(mark: Mark, message: impl Into<String>) -> Problem {
+        Problem { file: None, mark, message: message.into() }
+    }
 }
 
 impl Tree {

@@ -124,9 +124,13 @@ impl Type {
             (Type::Float, Value::Int(i)) => Value::Float(i as f64),
             (Type::Float, Value::Float(f)) => Value::Float(f),
             (Type::String, Value::String(s) | Value::Path(s)) => Value::String(s),
-            (Type::String, value @ (Value::Int(_) | Value::Float(_) | Value::Bool(_))) => Value::String(value.to_string()),
+            (Type::String, value @ (Value::Int(_) | Value::Float(_) | Value::Bool(_))) => {
+                Value::String(value.to_string())
+            }
             (Type::Enum(choices), Value::String(s)) if choices.contains(&s) => Value::String(s),
-            (Type::Enum(choices), value @ (Value::Int(_) | Value::Float(_))) if choices.contains(&value.to_string()) => {
+            (Type::Enum(choices), value @ (Value::Int(_) | Value::Float(_)))
+                if choices.contains(&value.to_string()) =>
+            {
                 Value::String(value.to_string())
             }
             (Type::File | Type::Directory, Value::String(s) | Value::Path(s)) => Value::Path(s),

@@ -41,27 +41,20 @@ pub(super) fn read(tree: Tree, problems: &mut Vec<Problem>) -> Expression {
     let kind = match tree.kind {
         Kind::Text(text) => text_kind(&text),
         Kind::List(items) => list(items.into_iter().map(|item| read(item, problems)).collect()),
-        Kind::Map(mut entries) if entries.len() == 1 && entries[0].key == "from" => {
-            match entries.remove(0).value {
-                Tree { kind: Kind::Text(text), .. } => ExpressionKind::From(text),
-                Tree { kind: Kind::List(items), .. } => {
-                    ExpressionKind::List(items.into_iter().map(|item| reference(item, problems)).collect())
-                }
-                other => {
-                    problems.push(Problem {
-                        mark: other.mark,
-                        message: format!("`from` takes node.output, not {}", other.what()),
-                    });
-                    ExpressionKind::Value(Value::Null)
-                }
+        Kind::Map(mut entries) if entries.len() == 1 && entries[0].key == "from" => match entries.remove(0).value {
+            Tree { kind: Kind::Text(text), .. } => ExpressionKind::From(text),
+            Tree { kind: Kind::List(items), .. } => {
+                ExpressionKind::List(items.into_iter().map(|item| reference(item, problems)).collect())
             }
-        }
+            other => {
+                problems.push(Problem::at(other.mark, format!("`from` takes node.output, not {}", other.what())));
+                ExpressionKind::Value(Value::Null)
+            }
+        },
         Kind::Map(mut entries) if entries.len() == 1 && entries[0].key == "value" => {
             ExpressionKind::Value(entries.remove(0).value.to_value())
         }
-        Kind::Map(entries) => {
-            map(entries.into_iter().map(|entry| (entry.key, read(entry.value, problems))).collect())
-        }
+        Kind::Map(entries) => map(entries.into_iter().map(|entry| (entry.key, read(entry.value, problems))).collect()),
         kind => ExpressionKind::Value(Tree { mark, kind }.to_value()),
     };
     Expression { mark, kind }

@@ -2,14 +2,30 @@
 
 use super::reader::{Fields, mapping, name, names, wrong};
 use super::workflow::{self, check_name};
-use super::{Expression, ExpressionKind, Input, Join, Map, Name, Nested, Node, Output, OutputSource, Resources, Word, Work};
+use super::{
+    Expression, ExpressionKind, Input, Join, Map, Name, Nested, Node, Output, OutputSource, Resources, Word, Work,
+};
 use super::{expression, parse_text};
 use crate::tree::{Entry, Kind, Problem, Tree};
 use crate::value::Type;
 
 const KEYS: &[&str] = &[
-    "interface", "command", "builtin", "workflow", "description", "inputs", "outputs", "map", "join", "iterables",
-    "synchronize", "itersource", "resources", "retries", "environment", "shell",
+    "interface",
+    "command",
+    "builtin",
+    "workflow",
+    "description",
+    "inputs",
+    "outputs",
+    "map",
+    "join",
+    "iterables",
+    "synchronize",
+    "itersource",
+    "resources",
+    "retries",
+    "environment",
+    "shell",
 ];
 const WORKS: &[&str] = &["interface", "command", "builtin", "workflow"];
 
@@ -24,9 +40,11 @@ pub(super) fn read(entry: Entry, problems: &mut Vec<Problem>) -> Option<Node> {
     let typed = matches!(work, Some(Work::Command(_) | Work::Shell(_)));
     let inputs = fields.take("inputs").and_then(|t| mapping(t, "`inputs`", problems)).unwrap_or_default();
     let inputs = inputs.into_iter().map(|entry| input(entry, typed, problems)).collect();
-    if let (false, Some(outputs)) = (typed || work.is_none(), fields.entry("outputs")) {
+    if !(typed || work.is_none())
+        && let Some(outputs) = fields.entry("outputs")
+    {
         let message = format!("{what} declares `outputs`, which only a `command` does; an interface brings its own");
-        problems.push(Problem { mark: outputs.mark, message });
+        problems.push(Problem::at(outputs.mark, message));
     }
     let outputs = fields.take("outputs").and_then(|t| mapping(t, "`outputs`", problems)).unwrap_or_default();
     let outputs = outputs.into_iter().filter_map(|entry| output(entry, problems)).collect();
@@ -58,7 +76,7 @@ fn work(fields: &mut Fields, name: &Name, problems: &mut Vec<Problem>) -> Option
     let mut written = WORKS.iter().copied().filter(|key| fields.has(key));
     let (Some(key), None) = (written.next(), written.next()) else {
         let message = format!("the node `{}` needs exactly one of {}", name.text, WORKS.join(", "));
-        problems.push(Problem { mark: name.mark, message });
+        problems.push(Problem::at(name.mark, message));
         return None;
     };
     let tree = fields.take(key)?;
@@ -126,7 +144,7 @@ fn input(entry: Entry, typed: bool, problems: &mut Vec<Problem>) -> Input {
         (None, Some(value)) => Some(expression::read(value, problems)),
         (None, None) => None,
         (Some(_), Some(_)) => {
-            problems.push(Problem { mark, message: format!("{what} has both `from` and `value`; keep one") });
+            problems.push(Problem::at(mark, format!("{what} has both `from` and `value`; keep one")));
             None
         }
     };
@@ -138,22 +156,29 @@ fn output(entry: Entry, problems: &mut Vec<Problem>) -> Option<Output> {
     let what = format!("the output `{}`", name.text);
     let tree = match entry.value.kind {
         Kind::Text(path) => {
-            let path = Entry { mark: entry.value.mark, key: "path".to_owned(), value: Tree { mark: entry.value.mark, kind: Kind::Text(path) } };
+            let path = Entry {
+                mark: entry.value.mark,
+                key: "path".to_owned(),
+                value: Tree { mark: entry.value.mark, kind: Kind::Text(path) },
+            };
             Tree { mark: entry.value.mark, kind: Kind::Map(vec![path]) }
         }
         kind => Tree { mark: entry.value.mark, kind },
     };
-    let mut fields = Fields::of(tree, &what, &["path", "glob", "stdout", "stderr", "type", "optional", "description"], problems);
+    let mut fields =
+        Fields::of(tree, &what, &["path", "glob", "stdout", "stderr", "type", "optional", "description"], problems);
     let optional = fields.flag("optional", problems).unwrap_or(false);
     let written = fields.take("type").map(|tree| workflow::kind(tree, problems));
     let mark = fields.mark;
     let path = fields.name("path", problems).map(|n| (OutputSource::Path(parse_text(&n.text)), Type::File));
-    let glob = fields.name("glob", problems).map(|n| (OutputSource::Glob(parse_text(&n.text)), Type::List(Box::new(Type::File))));
+    let glob = fields
+        .name("glob", problems)
+        .map(|n| (OutputSource::Glob(parse_text(&n.text)), Type::List(Box::new(Type::File))));
     let stdout = fields.take("stdout").map(|tree| (OutputSource::Stdout, workflow::kind(tree, problems)));
     let stderr = fields.take("stderr").map(|tree| (OutputSource::Stderr, workflow::kind(tree, problems)));
     let mut sources = [path, glob, stdout, stderr].into_iter().flatten();
     let (Some((source, default)), None) = (sources.next(), sources.next()) else {
-        problems.push(Problem { mark, message: format!("{what} needs exactly one of path, glob, stdout, stderr") });
+        problems.push(Problem::at(mark, format!("{what} needs exactly one of path, glob, stdout, stderr")));
         return None;
     };
     Some(Output { name, kind: written.unwrap_or(default), source, optional })
@@ -192,7 +217,7 @@ fn itersource(tree: Tree, problems: &mut Vec<Problem>) -> Option<(Name, Vec<Name
         Some(node) if !by.is_empty() => Some((node, by)),
         _ => {
             let message = "`itersource` needs `node` and `fields`, such as {node: subjects, fields: [subject]}";
-            problems.push(Problem { mark, message: message.to_owned() });
+            problems.push(Problem::at(mark, message.to_owned()));
             None
         }
     }

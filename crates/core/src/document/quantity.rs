@@ -53,7 +53,8 @@ mod tests {
         for (text, bytes) in [("512", 512), ("2GB", 2_000_000_000), ("1.5 GiB", 1_610_612_736), ("4G", 4 << 30)] {
             assert_eq!(parse_memory(text), Some(bytes), "{text}");
         }
-        for (text, seconds) in [("90", 90.0), ("10min", 600.0), ("1:30", 90.0), ("02:00:01", 7201.0), ("0.5h", 1800.0)] {
+        for (text, seconds) in [("90", 90.0), ("10min", 600.0), ("1:30", 90.0), ("02:00:01", 7201.0), ("0.5h", 1800.0)]
+        {
             assert_eq!(parse_time(text), Some(seconds), "{text}");
         }
         for text in ["", "GB", "-1GB", "2 parsecs", "1:2:3:4", "nan"] {

@@ -18,7 +18,7 @@ impl Fields {
             if !known.contains(&entry.key.as_str()) {
                 let hint = suggest(&entry.key, known.iter().copied());
                 let message = format!("{what} has no key `{}`{hint}", entry.key);
-                problems.push(Problem { mark: entry.mark, message });
+                problems.push(Problem::at(entry.mark, message));
             }
         }
         Fields { mark, entries }
@@ -68,7 +68,7 @@ pub(super) fn mapping(tree: Tree, what: &str, problems: &mut Vec<Problem>) -> Op
     for entry in &entries {
         if !seen.insert(entry.key.as_str()) {
             let message = format!("`{}` stands twice in {what}; give one of them another name", entry.key);
-            problems.push(Problem { mark: entry.mark, message });
+            problems.push(Problem::at(entry.mark, message));
         }
     }
     Some(entries)
@@ -94,7 +94,7 @@ pub(super) fn names(tree: Tree, what: &str, problems: &mut Vec<Problem>) -> Vec<
 }
 
 pub(super) fn wrong(tree: &Tree, what: &str, wanted: &str) -> Problem {
-    Problem { mark: tree.mark, message: format!("{what} must be {wanted}, not {}", tree.what()) }
+    Problem::at(tree.mark, format!("{what} must be {wanted}, not {}", tree.what()))
 }
 
 /// `; did you mean ...?` for the candidate nearest to a misspelt name, else nothing.

@@ -6,9 +6,8 @@ use super::{expression, node, parse_memory, parse_time};
 use crate::tree::{Entry, Kind, Problem, Tree};
 use crate::value::Type;
 
-const KEYS: &[&str] = &[
-    "pial", "name", "description", "parameters", "synchronize", "environment", "resources", "nodes", "outputs",
-];
+const KEYS: &[&str] =
+    &["pial", "name", "description", "parameters", "synchronize", "environment", "resources", "nodes", "outputs"];
 
 /// Reads a whole document.
 pub(super) fn read(tree: Tree) -> Result<Workflow, Vec<Problem>> {
@@ -36,7 +35,7 @@ pub(super) fn read_workflow(tree: Tree, whole: bool, problems: &mut Vec<Problem>
     let nodes = match fields.take("nodes") {
         Some(tree) => mapping(tree, "`nodes`", problems).unwrap_or_default(),
         None => {
-            problems.push(Problem { mark, message: "the workflow has no `nodes`".to_owned() });
+            problems.push(Problem::at(mark, "the workflow has no `nodes`".to_owned()));
             Vec::new()
         }
     };
@@ -51,14 +50,12 @@ fn check_version(fields: &mut Fields, whole: bool, problems: &mut Vec<Problem>) 
     let mark = fields.mark;
     match fields.take("pial") {
         Some(Tree { kind: Kind::Int(VERSION), .. }) => {}
-        Some(tree) => problems.push(Problem {
-            mark: tree.mark,
-            message: format!("`pial` is the version of the document format; this pial reads version {VERSION}"),
-        }),
-        None if whole => problems.push(Problem {
-            mark,
-            message: format!("the key `pial` is missing; write `pial: {VERSION}` as the first line"),
-        }),
+        Some(tree) => problems.push(Problem::at(
+            tree.mark,
+            format!("`pial` is the version of the document format; this pial reads version {VERSION}"),
+        )),
+        None if whole => problems
+            .push(Problem::at(mark, format!("the key `pial` is missing; write `pial: {VERSION}` as the first line"))),
         None => {}
     }
 }
@@ -69,11 +66,15 @@ pub(super) fn check_name(name: &Name, problems: &mut Vec<Problem>) {
     let bad = text.chars().find(|c| matches!(c, '.' | '/' | '[' | ']' | '#' | '{' | '}') || c.is_control());
     let message = match bad {
         Some(c) => format!("the name {text:?} holds {c:?}, which names may not; use letters, digits, - and _"),
-        None if text.is_empty() || text.trim() != text => format!("the name {text:?} is empty or starts or ends with a space"),
-        None if text.len() > 200 => format!("the name starting {:?} is longer than 200 bytes", text.chars().take(30).collect::<String>()),
+        None if text.is_empty() || text.trim() != text => {
+            format!("the name {text:?} is empty or starts or ends with a space")
+        }
+        None if text.len() > 200 => {
+            format!("the name starting {:?} is longer than 200 bytes", text.chars().take(30).collect::<String>())
+        }
         None => return,
     };
-    problems.push(Problem { mark: name.mark, message });
+    problems.push(Problem::at(name.mark, message));
 }
 
 fn parameter(entry: Entry, problems: &mut Vec<Problem>) -> Parameter {
@@ -98,7 +99,7 @@ fn long_parameter(name: Name, tree: Tree, problems: &mut Vec<Problem>) -> Parame
     let default = match (value, fields.take("iterate")) {
         (Some(value), Some(iterate)) => {
             let message = format!("{what} has both `value` and `iterate`; keep one");
-            problems.push(Problem { mark: iterate.mark, message });
+            problems.push(Problem::at(iterate.mark, message));
             Default::Value(value)
         }
         (Some(value), None) => Default::Value(value),
@@ -161,7 +162,7 @@ pub(super) fn kind(tree: Tree, problems: &mut Vec<Problem>) -> Type {
     Type::parse(&name.text).unwrap_or_else(|text| {
         let hint = super::suggest(&text, Type::SPELLINGS.iter().copied());
         let message = format!("`{text}` is no type{hint}; types are {}", Type::SPELLINGS.join(", "));
-        problems.push(Problem { mark: name.mark, message });
+        problems.push(Problem::at(name.mark, message));
         Type::Any
     })
 }
@@ -195,7 +196,7 @@ pub(super) fn environment(tree: Tree, problems: &mut Vec<Problem>) -> Vec<(Strin
         if matches!(value.kind, Kind::List(_) | Kind::Map(_)) {
             problems.push(wrong(&value, &format!("the variable `{key}`"), "text"));
         } else if key.is_empty() || key.contains(['=', '\0']) {
-            problems.push(Problem { mark, message: format!("{key:?} is no name for an environment variable") });
+            problems.push(Problem::at(mark, format!("{key:?} is no name for an environment variable")));
         } else {
             variables.push((key, value.to_value().to_string()));
         }

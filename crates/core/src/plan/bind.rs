@@ -1,0 +1,348 @@
+//! Looks up the names in expressions: parameters, nodes and their outputs, outputs of nested workflows.
+
+use super::flatten::{Bound, Entry, State};
+use super::{Binding, Input, Map};
+use crate::arena::{Arena, AxisId, Id, TemplateId};
+use crate::document::{self, Expression, ExpressionKind, Join, Name, Piece, suggest};
+use crate::tree::{Mark, Problem};
+use crate::value::{Type, Value};
+
+/// A reference that leads through more than this many names leads in a circle.
+const LONGEST_CHAIN: usize = 100;
+
+/// What binding finds.
+pub(super) struct Bindings {
+    pub nodes: Arena<TemplateId, BoundNode>,
+    pub outputs: Vec<(Name, Binding, Option<Type>)>,
+}
+
+/// The inputs of a node with their names looked up.
+pub(super) struct BoundNode {
+    pub inputs: Vec<Input>,
+    pub map: Option<Map>,
+    pub join: Option<BoundJoin>,
+    /// Inputs that are given but wrong, and reported.
+    pub broken: Vec<String>,
+}
+
+/// The axes that end at a node, and the inputs that become lists.
+pub(super) struct BoundJoin {
+    pub axes: Vec<AxisId>,
+    /// Positions of the inputs; all that vary when empty.
+    pub fields: Vec<usize>,
+    pub unique: bool,
+}
+
+pub(super) struct Binder<'a> {
+    state: &'a mut State,
+    chain: usize,
+}
+
+impl Binder<'_> {
+    pub fn bind(state: &mut State) -> Bindings {
+        let mut binder = Binder { state, chain: 0 };
+        let mut nodes = Arena::default();
+        for at in 0..binder.state.pending.len() {
+            let node = binder.node(TemplateId::from_index(at));
+            nodes.push(node);
+        }
+        let written = std::mem::take(&mut binder.state.scopes[0].outputs);
+        let mut outputs = Vec::new();
+        for output in &written {
+            if let Some(binding) = binder.expression(0, &output.value, false) {
+                outputs.push((output.name.clone(), binding, output.kind.clone()));
+            }
+        }
+        Bindings { nodes, outputs }
+    }
+
+    fn node(&mut self, id: TemplateId) -> BoundNode {
+        let pending = &mut self.state.pending[id];
+        let scope = pending.scope;
+        let given = std::mem::take(&mut pending.node.inputs);
+        let (map, join) = (pending.node.map.take(), pending.node.join.take());
+        let signature = std::rc::Rc::clone(&pending.signature);
+        let lenient = matches!(pending.work, super::Work::Builtin(_));
+        let own_axes = pending.axes.clone();
+        let implicit = self.implicit_inputs(id, &given);
+        let mut broken = Vec::new();
+        let mut inputs: Vec<Input> = Vec::with_capacity(given.len() + own_axes.len());
+        for (name, value) in
+            given.iter().filter_map(|i| Some((&i.name, i.value.as_ref()?))).chain(implicit.iter().map(|(n, e)| (n, e)))
+        {
+            let port = signature.inputs().iter().find(|port| port.name == name.text);
+            if port.is_none() && !signature.accepts_any_input() {
+                let hint = suggest(&name.text, signature.inputs().iter().map(|p| p.name.as_str()));
+                self.report(
+                    scope,
+                    name.mark,
+                    format!("`{}` has no input `{}`{hint}", self.state.pending[id].node.name.text, name.text),
+                );
+                continue;
+            }
+            let kind = port.map_or(Type::Any, |port| port.kind.clone());
+            let Some(binding) = self.expression(scope, value, lenient) else {
+                broken.push(name.text.clone());
+                continue;
+            };
+            inputs.push(Input { name: name.text.clone(), kind, binding, mark: value.mark, joined: None });
+        }
+        for (name, axis, field) in own_axes {
+            let kind = signature.inputs().iter().find(|p| p.name == name).map_or(Type::Any, |p| p.kind.clone());
+            let mark = self.state.pending[id].node.name.mark;
+            inputs.push(Input { name, kind, binding: Binding::Field { axis, field }, mark, joined: None });
+        }
+        let map = map.map(|map| self.map(scope, map, &inputs));
+        let join = join.map(|join| self.join(scope, join, &inputs));
+        BoundNode { inputs, map, join, broken }
+    }
+
+    /// Parameters that the words and outputs of a command name directly.
+    fn implicit_inputs(&mut self, id: TemplateId, given: &[document::Input]) -> Vec<(Name, Expression)> {
+        let pending = &self.state.pending[id];
+        let super::Work::Command(command) = &pending.work else { return Vec::new() };
+        let command = std::rc::Rc::clone(command);
+        let (scope, mark) = (pending.scope, pending.node.name.mark);
+        let templates = command.outputs.iter().filter_map(|output| match &output.source {
+            document::OutputSource::Path(pieces) | document::OutputSource::Glob(pieces) => Some(pieces),
+            _ => None,
+        });
+        let mut implicit: Vec<(Name, Expression)> = Vec::new();
+        for piece in command.words.iter().chain(templates).flatten() {
+            let Piece::Placeholder(name) = piece else { continue };
+            let known = given.iter().any(|input| input.name.text == *name)
+                || command.outputs.iter().any(|output| output.name.text == *name)
+                || implicit.iter().any(|(known, _)| known.text == *name);
+            if known {
+                continue;
+            }
+            if self.state.scopes[scope].parameters.contains_key(name) {
+                let kind = ExpressionKind::Text(vec![Piece::Placeholder(name.clone())]);
+                implicit.push((Name { text: name.clone(), mark }, Expression { mark, kind }));
+            } else {
+                let parameters = self.state.scopes[scope].parameters.keys().map(String::as_str);
+                let outputs = command.outputs.iter().map(|o| o.name.text.as_str());
+                let names = given.iter().map(|i| i.name.text.as_str()).chain(outputs).chain(parameters);
+                let message = format!(
+                    "the command names `{{{name}}}`, which is no input, output or parameter{}",
+                    suggest(name, names)
+                );
+                self.report(scope, mark, message);
+            }
+        }
+        implicit
+    }
+
+    fn map(&mut self, scope: usize, map: document::Map, inputs: &[Input]) -> Map {
+        let fields = map.fields.iter().filter_map(|name| self.position(scope, name, inputs, "map")).collect();
+        Map { fields, nested: map.nested }
+    }
+
+    fn join(&mut self, scope: usize, join: Join, inputs: &[Input]) -> BoundJoin {
+        let axes = join.source.iter().flat_map(|name| self.axes_of(scope, name)).collect();
+        let fields = join.fields.iter().filter_map(|name| self.position(scope, name, inputs, "join")).collect();
+        BoundJoin { axes, fields, unique: join.unique }
+    }
+
+    fn position(&mut self, scope: usize, name: &Name, inputs: &[Input], key: &str) -> Option<usize> {
+        let at = inputs.iter().position(|input| input.name == name.text);
+        if at.is_none() {
+            let hint = suggest(&name.text, inputs.iter().map(|i| i.name.as_str()));
+            self.report(
+                scope,
+                name.mark,
+                format!("`{key}` names `{}`, which is no input given to this node{hint}", name.text),
+            );
+        }
+        at
+    }
+
+    /// The axes of an iterated parameter, or of a node with iterables.
+    fn axes_of(&mut self, scope: usize, name: &Name) -> Vec<AxisId> {
+        let parameter = self.state.scopes[scope].parameters.get(&name.text).cloned();
+        let mut axes = Vec::new();
+        if let Some(bound) = parameter {
+            if let Some(binding) = self.bound(scope, bound, name.mark) {
+                binding.for_each_leaf(&mut |leaf| {
+                    if let Binding::Field { axis, .. } = leaf {
+                        axes.push(*axis);
+                    }
+                });
+            }
+        } else if let Some(id) = self.descend(scope, &name.text) {
+            axes.extend(self.state.pending[id].axes.iter().map(|(_, axis, _)| *axis));
+        }
+        if axes.is_empty() {
+            let hint = suggest(&name.text, self.iterated_names(scope));
+            self.report(scope, name.mark, format!("`join` names `{}`, which is not iterated over{hint}", name.text));
+        }
+        axes
+    }
+
+    fn iterated_names(&self, scope: usize) -> Vec<&str> {
+        let scope = &self.state.scopes[scope];
+        let parameters = scope.parameters.iter().filter(|(_, b)| matches!(b, Bound::Binding(Binding::Field { .. })));
+        let iterating = |entry: &Entry| matches!(entry, Entry::Node(id) if !self.state.pending[*id].axes.is_empty());
+        let nodes = scope.names.iter().filter(|(_, entry)| iterating(entry));
+        parameters.map(|(name, _)| name.as_str()).chain(nodes.map(|(name, _)| name.as_str())).collect()
+    }
+
+    /// The node that a dotted name leads to.
+    fn descend(&self, scope: usize, path: &str) -> Option<TemplateId> {
+        match path.split_once('.') {
+            None => match self.state.scopes[scope].names.get(path) {
+                Some(Entry::Node(id)) => Some(*id),
+                _ => None,
+            },
+            Some((first, rest)) => match self.state.scopes[scope].names.get(first) {
+                Some(Entry::Workflow(inner)) => self.descend(*inner, rest),
+                _ => None,
+            },
+        }
+    }
+
+    /// The binding of an expression; `None` when a problem was reported.
+    fn expression(&mut self, scope: usize, expression: &Expression, lenient: bool) -> Option<Binding> {
+        let mark = expression.mark;
+        match &expression.kind {
+            ExpressionKind::Value(value) => Some(Binding::Value(value.clone())),
+            ExpressionKind::Text(pieces) => self.text(scope, pieces, mark, lenient),
+            ExpressionKind::From(reference) => self.reference(scope, reference, mark),
+            ExpressionKind::List(items) => {
+                let items: Vec<_> = items.iter().map(|item| self.expression(scope, item, lenient)).collect();
+                items.into_iter().collect::<Option<_>>().map(Binding::List)
+            }
+            ExpressionKind::Map(entries) => {
+                let entries: Vec<_> = entries
+                    .iter()
+                    .map(|(key, item)| Some((key.clone(), self.expression(scope, item, lenient)?)))
+                    .collect();
+                entries.into_iter().collect::<Option<_>>().map(Binding::Map)
+            }
+        }
+    }
+
+    fn text(&mut self, scope: usize, pieces: &[Piece], mark: Mark, lenient: bool) -> Option<Binding> {
+        let mut parts = Vec::with_capacity(pieces.len());
+        for piece in pieces {
+            parts.push(match piece {
+                Piece::Literal(text) => Binding::Value(Value::String(text.clone())),
+                Piece::Placeholder(name) => match self.state.scopes[scope].parameters.get(name).cloned() {
+                    Some(bound) => self.bound(scope, bound, mark)?,
+                    None if lenient => Binding::Value(Value::String(format!("{{{name}}}"))),
+                    None => {
+                        let names = self.state.scopes[scope].parameters.keys().map(String::as_str);
+                        let hint = suggest(name, names);
+                        self.report(
+                            scope,
+                            mark,
+                            format!("there is no parameter `{name}`{hint}; for plain braces write {{{{{name}}}}}"),
+                        );
+                        return None;
+                    }
+                },
+            });
+        }
+        if parts.len() == 1 {
+            return parts.pop();
+        }
+        if parts.iter().all(|part| matches!(part, Binding::Value(_))) {
+            let text =
+                parts.iter().map(|part| if let Binding::Value(v) = part { v.to_string() } else { String::new() });
+            return Some(Binding::Value(Value::String(text.collect())));
+        }
+        Some(Binding::Text(parts))
+    }
+
+    fn bound(&mut self, scope: usize, bound: Bound, mark: Mark) -> Option<Binding> {
+        match bound {
+            Bound::Binding(binding) => Some(binding),
+            Bound::Broken => None,
+            Bound::Outer(expression, kind) => {
+                let outer = self.state.scopes[scope].site.outer?;
+                let binding = self.linked(outer, mark, |binder| binder.expression(outer, &expression, false))?;
+                let Binding::Value(value) = binding else { return Some(binding) };
+                match kind.coerce(value) {
+                    Ok(value) => {
+                        let base = &self.state.scopes[outer].site.base;
+                        Some(Binding::Value(super::evaluate::absolute(value, base)))
+                    }
+                    Err(mismatch) => {
+                        self.report(outer, expression.mark, mismatch.to_string());
+                        None
+                    }
+                }
+            }
+        }
+    }
+
+    fn linked<T>(&mut self, scope: usize, mark: Mark, follow: impl FnOnce(&mut Self) -> Option<T>) -> Option<T> {
+        if self.chain > LONGEST_CHAIN {
+            self.report(scope, mark, "this reference leads in a circle".to_owned());
+            return None;
+        }
+        self.chain += 1;
+        let found = follow(self);
+        self.chain -= 1;
+        found
+    }
+
+    /// `node.output`, `workflow.output` or `workflow.node.output`.
+    fn reference(&mut self, scope: usize, text: &str, mark: Mark) -> Option<Binding> {
+        let Some((first, rest)) = text.split_once('.') else {
+            let message = format!("`{text}` must name an output, as in `{text}.out`");
+            self.report(scope, mark, message);
+            return None;
+        };
+        match self.state.scopes[scope].names.get(first).copied() {
+            Some(Entry::Node(source)) => self.output(scope, source, rest, mark),
+            Some(Entry::Workflow(inner)) => self.output_of_workflow(scope, inner, first, rest, mark),
+            Some(Entry::Broken) => None,
+            None => {
+                let names = self.state.scopes[scope].names.keys().map(String::as_str);
+                let hint = suggest(first, names);
+                self.report(scope, mark, format!("there is no node `{first}`{hint}"));
+                None
+            }
+        }
+    }
+
+    fn output(&mut self, scope: usize, source: TemplateId, port: &str, mark: Mark) -> Option<Binding> {
+        let outputs = self.state.pending[source].signature.outputs();
+        if let Some(port) = outputs.iter().position(|p| p.name == port) {
+            return Some(Binding::Output { source, port });
+        }
+        let hint = suggest(port, outputs.iter().map(|p| p.name.as_str()));
+        let names: Vec<&str> = outputs.iter().map(|p| p.name.as_str()).collect();
+        let has = if names.is_empty() { "no outputs".to_owned() } else { names.join(", ") };
+        let message =
+            format!("`{}` has no output `{port}`{hint} (it has {has})", self.state.pending[source].node.name.text);
+        self.report(scope, mark, message);
+        None
+    }
+
+    fn output_of_workflow(
+        &mut self,
+        scope: usize,
+        inner: usize,
+        name: &str,
+        port: &str,
+        mark: Mark,
+    ) -> Option<Binding> {
+        if let Some(output) = self.state.scopes[inner].outputs.iter().find(|o| o.name.text == port).cloned() {
+            return self.linked(inner, mark, |binder| binder.expression(inner, &output.value, false));
+        }
+        let node = port.split('.').next().unwrap_or(port);
+        if port.contains('.') && self.state.scopes[inner].names.contains_key(node) {
+            return self.reference(inner, port, mark);
+        }
+        let hint = suggest(port, self.state.scopes[inner].outputs.iter().map(|o| o.name.text.as_str()));
+        self.report(scope, mark, format!("the workflow `{name}` has no output `{port}`{hint}"));
+        None
+    }
+
+    fn report(&mut self, scope: usize, mark: Mark, message: String) {
+        let file = self.state.scopes[scope].site.file.clone();
+        self.state.problems.push(Problem { file, mark, message });
+    }
+}

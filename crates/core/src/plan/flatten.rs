@@ -1,0 +1,346 @@
+//! Turns nested workflows into one list of templates: declares every node and parameter, then binds them.
+
+use std::collections::HashMap;
+use std::rc::Rc;
+
+use super::bind::Binder;
+use super::{Binding, Catalogue, Command, CommandSignature, Options, Plan, Setting, Work, expand, iterate};
+use crate::arena::{Arena, AxisId, TemplateId};
+use crate::document::{
+    self, Expression, ExpressionKind, Name, Nested, Node, Parameter, Resources, Workflow, WorkflowOutput,
+};
+use crate::interface::Interface;
+use crate::space::Spaces;
+use crate::tree::Problem;
+use crate::value::{Type, Value};
+
+/// Workflows nested deeper than this are taken for a file that contains itself.
+const DEEPEST: usize = 50;
+
+pub(super) fn flatten(
+    workflow: Workflow,
+    options: &Options<'_>,
+    catalogue: &mut dyn Catalogue,
+) -> Result<Plan, Vec<Problem>> {
+    let name = workflow.name.text.clone();
+    let mut flattener = Flattener { options, catalogue, state: State::default() };
+    let site = Site { prefix: String::new(), base: Rc::from(options.base), file: None, outer: None, depth: 0 };
+    flattener.declare(workflow, site, Vec::new());
+    let mut state = flattener.state;
+    if !state.problems.is_empty() {
+        return Err(sorted(state.problems));
+    }
+    let bound = Binder::bind(&mut state);
+    match expand::expand(name, state, bound) {
+        Ok(plan) => Ok(plan),
+        Err(problems) => Err(sorted(problems)),
+    }
+}
+
+fn sorted(mut problems: Vec<Problem>) -> Vec<Problem> {
+    problems.sort_by(|a, b| (&a.file, a.mark).cmp(&(&b.file, b.mark)));
+    problems.dedup();
+    problems
+}
+
+/// What is known while a plan is made.
+#[derive(Default)]
+pub(super) struct State {
+    pub problems: Vec<Problem>,
+    pub scopes: Vec<Scope>,
+    pub pending: Arena<TemplateId, Pending>,
+    pub spaces: Spaces,
+}
+
+/// One workflow, whole or nested.
+pub(super) struct Scope {
+    pub site: Site,
+    pub names: HashMap<String, Entry>,
+    pub parameters: HashMap<String, Bound>,
+    pub outputs: Vec<WorkflowOutput>,
+    pub environment: Rc<[(String, String)]>,
+    pub resources: Resources,
+}
+
+/// Where a workflow stands.
+#[derive(Clone)]
+pub(super) struct Site {
+    pub prefix: String,
+    pub base: Rc<str>,
+    pub file: Option<Rc<str>>,
+    pub outer: Option<usize>,
+    pub depth: usize,
+}
+
+/// What a name in a workflow stands for.
+#[derive(Clone, Copy)]
+pub(super) enum Entry {
+    Node(TemplateId),
+    Workflow(usize),
+    Broken,
+}
+
+/// What a parameter stands for.
+#[derive(Clone)]
+pub(super) enum Bound {
+    Binding(Binding),
+    /// What the workflow around gives.
+    Outer(Expression, Type),
+    /// Already reported.
+    Broken,
+}
+
+/// A node declared and not yet bound.
+pub(super) struct Pending {
+    pub scope: usize,
+    pub node: Node,
+    pub work: Work,
+    pub signature: Rc<dyn Interface>,
+    pub axes: Vec<(String, AxisId, usize)>,
+}
+
+struct Flattener<'a> {
+    options: &'a Options<'a>,
+    catalogue: &'a mut dyn Catalogue,
+    state: State,
+}
+
+impl Flattener<'_> {
+    fn problem(&mut self, site: &Site, name: &Name, message: String) {
+        self.state.problems.push(Problem { file: site.file.clone(), mark: name.mark, message });
+    }
+
+    fn declare(&mut self, workflow: Workflow, site: Site, given: Vec<(Name, Expression)>) -> usize {
+        let outer = site.outer.map(|outer| &self.state.scopes[outer]);
+        let environment = merge(outer.map_or(&[], |s| &s.environment), workflow.environment);
+        let resources = outer.map_or_else(Resources::default, |s| s.resources.clone());
+        let resources = workflow.resources.over(&resources);
+        self.state.scopes.push(Scope {
+            site: site.clone(),
+            names: HashMap::new(),
+            parameters: HashMap::new(),
+            outputs: workflow.outputs,
+            environment,
+            resources,
+        });
+        let scope = self.state.scopes.len() - 1;
+        let parameters = self.declare_parameters(scope, &site, workflow.parameters, &workflow.synchronize, given);
+        self.state.scopes[scope].parameters = parameters;
+        for node in workflow.nodes {
+            self.declare_node(scope, &site, node);
+        }
+        scope
+    }
+
+    fn declare_parameters(
+        &mut self,
+        scope: usize,
+        site: &Site,
+        mut parameters: Vec<Parameter>,
+        synchronize: &[Vec<Name>],
+        given: Vec<(Name, Expression)>,
+    ) -> HashMap<String, Bound> {
+        let mut bound = HashMap::new();
+        if site.outer.is_none() {
+            self.apply_settings(&mut parameters);
+        }
+        for (name, expression) in given {
+            match parameters.iter().position(|p| p.name.text == name.text) {
+                Some(at) => {
+                    let parameter = parameters.remove(at);
+                    bound.insert(name.text, Bound::Outer(expression, parameter.kind));
+                }
+                None => {
+                    let hint = document::suggest(&name.text, parameters.iter().map(|p| p.name.text.as_str()));
+                    let message = format!("the nested workflow has no parameter `{}`{hint}", name.text);
+                    let outer = site.outer.map(|o| self.state.scopes[o].site.clone());
+                    self.problem(outer.as_ref().unwrap_or(site), &name, message);
+                }
+            }
+        }
+        iterate::parameters(&mut self.state, scope, parameters, synchronize, &mut bound);
+        bound
+    }
+
+    /// Replaces the defaults of the main workflow's parameters by what was set from outside.
+    fn apply_settings(&mut self, parameters: &mut [Parameter]) {
+        for (key, setting) in self.options.settings {
+            let Some(parameter) = parameters.iter_mut().find(|p| p.name.text == *key) else {
+                let hint = document::suggest(key, parameters.iter().map(|p| p.name.text.as_str()));
+                let message = format!("`{key}` was set, but the workflow has no such parameter{hint}");
+                self.state.problems.push(Problem { message, ..Problem::default() });
+                continue;
+            };
+            if let Err(message) = iterate::set(parameter, setting, self.options.settings_base) {
+                let message = format!("the parameter `{key}` cannot be set so: {message}");
+                self.state.problems.push(Problem { message, ..Problem::default() });
+            }
+        }
+    }
+
+    fn declare_node(&mut self, scope: usize, site: &Site, mut node: Node) {
+        let work = std::mem::replace(&mut node.work, document::Work::Command(Vec::new()));
+        let name = node.name.clone();
+        let entry = match work {
+            document::Work::Workflow(nested) => self.declare_nested(scope, site, node, *nested),
+            work => match self.look_up(site, &mut node, work) {
+                Ok((work, signature)) => {
+                    let axes = iterate::node(&mut self.state, scope, &node);
+                    Entry::Node(self.state.pending.push(Pending { scope, node, work, signature, axes }))
+                }
+                Err((at, message)) => {
+                    self.problem(site, &at, message);
+                    Entry::Broken
+                }
+            },
+        };
+        self.state.scopes[scope].names.insert(name.text, entry);
+    }
+
+    fn declare_nested(&mut self, scope: usize, site: &Site, node: Node, nested: Nested) -> Entry {
+        for (what, present) in [
+            ("map", node.map.is_some()),
+            ("join", node.join.is_some()),
+            ("iterables", !node.iterables.is_empty()),
+            ("retries", node.retries.is_some()),
+        ] {
+            if present {
+                let message =
+                    format!("`{}` is a workflow and takes no `{what}`; write it at a node inside", node.name.text);
+                self.problem(site, &node.name, message);
+            }
+        }
+        let prefix = format!("{}{}.", site.prefix, node.name.text);
+        let depth = site.depth + 1;
+        let mut inner = Site { prefix, outer: Some(scope), depth, ..site.clone() };
+        if depth > DEEPEST {
+            let message = format!("workflows are nested more than {DEEPEST} deep here; does a file contain itself?");
+            self.problem(site, &node.name, message);
+            return Entry::Broken;
+        }
+        let mut workflow = match nested {
+            Nested::Inline(workflow) => workflow,
+            Nested::File(path) => match self.read_nested(site, &path) {
+                Some((workflow, base, file)) => {
+                    inner.base = base;
+                    inner.file = Some(file);
+                    workflow
+                }
+                None => return Entry::Broken,
+            },
+        };
+        workflow.environment.extend(node.environment);
+        workflow.resources = node.resources.over(&workflow.resources);
+        let given = node.inputs.into_iter().filter_map(|input| Some((input.name, input.value?))).collect();
+        Entry::Workflow(self.declare(workflow, inner, given))
+    }
+
+    fn read_nested(&mut self, site: &Site, path: &Name) -> Option<(Workflow, Rc<str>, Rc<str>)> {
+        let absolute = super::evaluate::join_path(&site.base, &path.text);
+        let text = match self.catalogue.document(&absolute) {
+            Ok(text) => text,
+            Err(message) => {
+                self.problem(site, path, message);
+                return None;
+            }
+        };
+        let file: Rc<str> = Rc::from(absolute.as_str());
+        match document::read(&text) {
+            Ok(workflow) => {
+                let base = absolute.rsplit_once('/').map_or("/", |(directory, _)| directory);
+                Some((workflow, Rc::from(base), file))
+            }
+            Err(problems) => {
+                let located = problems.into_iter().map(|p| Problem { file: Some(Rc::clone(&file)), ..p });
+                self.state.problems.extend(located);
+                None
+            }
+        }
+    }
+
+    /// What a node runs and its ports.
+    fn look_up(
+        &mut self,
+        site: &Site,
+        node: &mut Node,
+        work: document::Work,
+    ) -> Result<(Work, Rc<dyn Interface>), (Name, String)> {
+        match work {
+            document::Work::Interface(name) => {
+                let (number, signature) =
+                    self.catalogue.interface(&name.text, &site.base).map_err(|message| (name, message))?;
+                Ok((Work::Interface(number), signature))
+            }
+            document::Work::Builtin(name) => {
+                let given: Vec<(&str, Option<&Value>)> = given(node).collect();
+                let signature =
+                    self.catalogue.builtin(&name.text, &given).map_err(|message| (name.clone(), message))?;
+                Ok((Work::Builtin(name.text), signature))
+            }
+            document::Work::Command(words) => Ok(command(node, words, false)),
+            document::Work::Shell(word) => Ok(command(node, vec![word], true)),
+            document::Work::Workflow(_) => Err((node.name.clone(), "a workflow cannot be looked up".to_owned())),
+        }
+    }
+}
+
+/// The inputs a node is given, with the literal ones' values.
+pub(super) fn given(node: &Node) -> impl Iterator<Item = (&str, Option<&Value>)> {
+    let inputs = node.inputs.iter().filter_map(|input| {
+        let value = match &input.value.as_ref()?.kind {
+            ExpressionKind::Value(value) => Some(value),
+            _ => None,
+        };
+        Some((input.name.text.as_str(), value))
+    });
+    inputs.chain(node.iterables.iter().map(|(name, _)| (name.text.as_str(), None)))
+}
+
+fn command(node: &mut Node, words: Vec<document::Word>, shell: bool) -> (Work, Rc<dyn Interface>) {
+    let signature = CommandSignature::new(node);
+    let words = words.into_iter().map(|word| word.pieces).collect();
+    let command = Command { words, shell, outputs: std::mem::take(&mut node.outputs) };
+    (Work::Command(Rc::new(command)), Rc::new(signature))
+}
+
+fn merge(outer: &[(String, String)], inner: Vec<(String, String)>) -> Rc<[(String, String)]> {
+    let mut merged: Vec<(String, String)> = outer.to_vec();
+    merged.retain(|(key, _)| !inner.iter().any(|(k, _)| k == key));
+    merged.extend(inner);
+    merged.into()
+}
+
+/// The environment of a node: that of its workflow and its own.
+pub(super) fn environment(scope: &Scope, node: &mut Node) -> Rc<[(String, String)]> {
+    if node.environment.is_empty() {
+        return Rc::clone(&scope.environment);
+    }
+    merge(&scope.environment, std::mem::take(&mut node.environment))
+}
+
+impl Resources {
+    /// These, with what they leave open taken from `other`.
+    pub(super) fn over(self, other: &Resources) -> Resources {
+        let mut named = self.named;
+        named.extend(
+            other.named.iter().filter(|(key, _)| !named.iter().any(|(k, _)| k == key)).cloned().collect::<Vec<_>>(),
+        );
+        Resources {
+            cpus: self.cpus.or(other.cpus),
+            memory_bytes: self.memory_bytes.or(other.memory_bytes),
+            gpus: self.gpus.or(other.gpus),
+            time_s: self.time_s.or(other.time_s),
+            named,
+        }
+    }
+}
+
+impl Setting {
+    /// The setting as a value of a type.
+    pub(super) fn read(&self, kind: &Type) -> Result<Value, String> {
+        match self {
+            Setting::Text(text) => kind.parse_value(text).map_err(|e| e.to_string()),
+            Setting::Value(value) => kind.coerce(value.clone()).map_err(|e| e.to_string()),
+        }
+    }
+}

@@ -1,0 +1,85 @@
+//! Names of nodes for people, and the directories they work in.
+
+use std::collections::HashMap;
+
+use super::Plan;
+use crate::arena::NodeId;
+use crate::value::Value;
+
+/// A directory name longer than this is replaced by its digest, as nipype does at the same length.
+const LONGEST_DIRECTORY: usize = 252;
+
+impl Plan {
+    /// The name of a node: `preproc.denoise[subject=sub-01]`.
+    pub fn node_name(&self, node: NodeId) -> String {
+        let (template, point) = self.locate(node);
+        let parts: Vec<String> =
+            self.fields(template.space, point).map(|(name, value)| format!("{name}={value}")).collect();
+        if parts.is_empty() { template.name.clone() } else { format!("{}[{}]", template.name, parts.join(",")) }
+    }
+
+    /// The directory of a node relative to the working directory: `dwi/preproc/_subject_sub-01/denoise`.
+    pub fn node_directory(&self, node: NodeId) -> String {
+        let (template, point) = self.locate(node);
+        let mut directory = self.name.clone();
+        let (outer, own) = match template.name.rsplit_once('.') {
+            Some((outer, own)) => (outer, own),
+            None => ("", template.name.as_str()),
+        };
+        for part in outer.split('.').filter(|part| !part.is_empty()) {
+            directory.push('/');
+            directory.push_str(part);
+        }
+        let parts: Vec<String> = self.fields(template.space, point).map(|(name, value)| label(name, value)).collect();
+        if !parts.is_empty() {
+            directory.push('/');
+            directory.push_str(&shortened(parts.concat()));
+        }
+        directory.push('/');
+        directory.push_str(own);
+        directory
+    }
+
+    /// The names and values of iteration at a point, in order of the axes.
+    fn fields(&self, space: crate::arena::SpaceId, point: u32) -> impl Iterator<Item = (&str, &Value)> {
+        let axes = self.spaces.spaces[space].axes.iter();
+        axes.flat_map(move |axis| {
+            let coordinate = self.spaces.coordinate(space, point, *axis).unwrap_or(0);
+            let fields = self.spaces.axes[*axis].fields.iter();
+            fields.filter_map(move |field| Some((field.name.as_str(), field.values.get(coordinate as usize)?)))
+        })
+    }
+
+    /// The nodes a person means by `name`: one node, or all nodes of a template.
+    pub fn find(&self, name: &str) -> Vec<NodeId> {
+        let bare = name.split('[').next().unwrap_or(name);
+        let of_template = |(id, template): (crate::arena::TemplateId, &super::Template)| {
+            (template.name == bare).then(|| (0..self.points(id)).map(move |point| self.node(id, point)))
+        };
+        let nodes = self.templates.iter().filter_map(of_template).flatten();
+        if bare == name {
+            return nodes.collect();
+        }
+        nodes.filter(|node| self.node_name(*node) == name).collect()
+    }
+
+    /// The nodes of every template by name, for messages about names that do not exist.
+    pub fn template_names(&self) -> HashMap<&str, u32> {
+        self.templates.iter().map(|(id, template)| (template.name.as_str(), self.points(id))).collect()
+    }
+}
+
+/// `_subject_sub-01`; a slash becomes two dots as in nipype, and a name so changed carries a digest of the value,
+/// so that two values never share a directory.
+fn label(name: &str, value: &Value) -> String {
+    let text = value.to_string();
+    if !text.contains(['/', '\0']) {
+        return format!("_{name}_{text}");
+    }
+    let digest = blake3::hash(text.as_bytes()).to_hex();
+    format!("_{name}_{}-{}", text.replace('/', "..").replace('\0', ""), &digest[..6])
+}
+
+fn shortened(text: String) -> String {
+    if text.len() <= LONGEST_DIRECTORY { text } else { blake3::hash(text.as_bytes()).to_hex().to_string() }
+}

@@ -1,0 +1,320 @@
+//! Documents to plans: expansion, joins, nesting, and every mistake with its place.
+
+use std::rc::Rc;
+
+use pial_core::arena::NodeId;
+use pial_core::interface::{Interface, Port, Problem};
+use pial_core::plan::{Catalogue, Options, Plan, Setting};
+use pial_core::value::{Type, Value};
+
+/// Takes anything and gives `out`.
+#[derive(Debug)]
+struct Open(Vec<Port>);
+
+impl Interface for Open {
+    fn inputs(&self) -> &[Port] {
+        &[]
+    }
+    fn outputs(&self) -> &[Port] {
+        &self.0
+    }
+    fn accepts_any_input(&self) -> bool {
+        true
+    }
+    fn check(&self, _: &[(&str, Option<&Value>)]) -> Vec<Problem> {
+        Vec::new()
+    }
+}
+
+struct Tools;
+
+impl Catalogue for Tools {
+    fn interface(&mut self, name: &str, _: &str) -> Result<(u32, Rc<dyn Interface>), String> {
+        Err(format!("there is no interface `{name}`"))
+    }
+    fn builtin(&mut self, _: &str, given: &[(&str, Option<&Value>)]) -> Result<Rc<dyn Interface>, String> {
+        let names = given.iter().map(|(name, _)| *name).chain(["out"]);
+        let ports = names.map(|name| Port { name: name.to_owned(), kind: Type::Any, mandatory: true });
+        Ok(Rc::new(Open(ports.collect())))
+    }
+    fn document(&mut self, path: &str) -> Result<String, String> {
+        match path {
+            "/base/inner.yaml" => Ok(INNER.to_owned()),
+            _ => Err(format!("there is no file {path}")),
+        }
+    }
+}
+
+const INNER: &str = "
+pial: 1
+parameters: {image: {type: file}, level: {type: int, value: 3}}
+nodes:
+  a: {command: [tool, '{image}', '{level}'], outputs: {out: {path: a.nii}}}
+outputs: {result: {from: a.out}}
+";
+
+fn plan_with(text: &str, settings: &[(String, Setting)]) -> Result<Plan, Vec<String>> {
+    let options = Options { base: "/base", settings, settings_base: "/cwd" };
+    let made = pial_core::document::read(text).and_then(|workflow| Plan::new(workflow, &options, &mut Tools));
+    made.map_err(|problems| problems.into_iter().map(|p| format!("{} {}", p.mark, p.message)).collect())
+}
+
+fn plan(text: &str) -> Plan {
+    plan_with(text, &[]).unwrap()
+}
+
+/// Every node with its inputs; an output of another node is shown as `<node>`.
+fn show(plan: &Plan) -> Vec<String> {
+    let node = |n| {
+        let inputs = plan
+            .inputs::<()>(NodeId(n), &mut |source, _| Ok(Value::String(format!("<{}>", plan.node_name(source)))))
+            .unwrap();
+        let inputs: Vec<String> = inputs.into_iter().map(|(name, value)| format!("{name}={value}")).collect();
+        format!("{}: {}", plan.node_name(NodeId(n)), inputs.join(" "))
+    };
+    (0..plan.len() as u32).map(node).collect()
+}
+
+fn mistakes(text: &str) -> Vec<String> {
+    plan_with(text, &[]).unwrap_err()
+}
+
+#[test]
+fn iterables_expand_what_depends_on_them_and_join_gathers() {
+    let plan = plan(
+        "
+pial: 1
+name: dwi
+parameters: {subject: [s1, s2], fwhm: [4, 8]}
+nodes:
+  once: {command: [make], outputs: {atlas: {path: a.nii}}}
+  load: {command: [get, '{subject}'], outputs: {out: {path: x.nii}}}
+  smooth:
+    command: [smooth, '{image}', '{width}']
+    inputs: {image: {type: file, from: load.out}, atlas: {type: file, from: once.atlas}, width: '{fwhm}'}
+    outputs: {out: {path: y.nii}}
+  gather: {builtin: merge, join: fwhm, inputs: {in1: {from: smooth.out}}}
+  all: {builtin: merge, join: [subject], inputs: {in1: {from: gather.out}, who: '{subject}'}}
+outputs: {result: {from: all.out}}
+",
+    );
+    assert_eq!(
+        show(&plan),
+        [
+            "once: ",
+            "load[subject=s1]: subject=s1",
+            "load[subject=s2]: subject=s2",
+            "smooth[subject=s1,fwhm=4]: image=/base/<load[subject=s1]> atlas=/base/<once> width=4",
+            "smooth[subject=s1,fwhm=8]: image=/base/<load[subject=s1]> atlas=/base/<once> width=8",
+            "smooth[subject=s2,fwhm=4]: image=/base/<load[subject=s2]> atlas=/base/<once> width=4",
+            "smooth[subject=s2,fwhm=8]: image=/base/<load[subject=s2]> atlas=/base/<once> width=8",
+            "gather[subject=s1]: in1=[\"<smooth[subject=s1,fwhm=4]>\",\"<smooth[subject=s1,fwhm=8]>\"]",
+            "gather[subject=s2]: in1=[\"<smooth[subject=s2,fwhm=4]>\",\"<smooth[subject=s2,fwhm=8]>\"]",
+            "all: in1=[\"<gather[subject=s1]>\",\"<gather[subject=s2]>\"] who=[\"s1\",\"s2\"]",
+        ]
+    );
+    assert_eq!(plan.in_degrees(), [0, 0, 0, 2, 2, 2, 2, 2, 2, 2]);
+    let mut after = Vec::new();
+    plan.for_each_successor(NodeId(0), |n| after.push(n.0));
+    assert_eq!(after, [3, 4, 5, 6]);
+    let mut before = Vec::new();
+    plan.for_each_predecessor(NodeId(8), |n| before.push(n.0));
+    assert_eq!(before, [5, 6]);
+    assert_eq!(plan.node_directory(NodeId(5)), "dwi/_subject_s2_fwhm_4/smooth");
+    assert_eq!(plan.find("smooth[subject=s2,fwhm=4]"), [NodeId(5)]);
+    assert_eq!(plan.find("load").len(), 2);
+}
+
+#[test]
+fn synchronized_and_dependent_iterables() {
+    let plan = plan(
+        "
+pial: 1
+name: w
+parameters:
+  a: [1, 2]
+  b: [x, y]
+  session: {by: a, iterate: {1: [pre], 2: [pre, post]}}
+synchronize: [a, b]
+nodes:
+  n: {command: [t, '{a}', '{b}', '{session}']}
+  m: {builtin: merge, join: a, inputs: {in1: '{session}'}}
+",
+    );
+    assert_eq!(
+        show(&plan),
+        [
+            "n[a=1,b=x,session=pre]: a=1 b=x session=pre",
+            "n[a=2,b=y,session=pre]: a=2 b=y session=pre",
+            "n[a=2,b=y,session=post]: a=2 b=y session=post",
+            "m: in1=[\"pre\",\"pre\",\"post\"]",
+        ]
+    );
+}
+
+#[test]
+fn iterables_of_nodes_with_itersource() {
+    let plan = plan(
+        "
+pial: 1
+name: w
+nodes:
+  subjects: {builtin: identity, iterables: {subject: [s1, s2]}}
+  runs:
+    builtin: identity
+    itersource: {node: subjects, fields: [subject]}
+    iterables: {run: {s1: [1], s2: [1, 2]}}
+    inputs: {subject: {from: subjects.subject}}
+  last: {builtin: merge, join: runs, inputs: {in1: {from: runs.run}}}
+",
+    );
+    assert_eq!(
+        show(&plan),
+        [
+            "subjects[subject=s1]: subject=s1",
+            "subjects[subject=s2]: subject=s2",
+            "runs[subject=s1,run=1]: subject=<subjects[subject=s1]> run=1",
+            "runs[subject=s2,run=1]: subject=<subjects[subject=s2]> run=1",
+            "runs[subject=s2,run=2]: subject=<subjects[subject=s2]> run=2",
+            "last[subject=s1]: in1=[\"<runs[subject=s1,run=1]>\"]",
+            "last[subject=s2]: in1=[\"<runs[subject=s2,run=1]>\",\"<runs[subject=s2,run=2]>\"]",
+        ]
+    );
+}
+
+#[test]
+fn nested_workflows_inline_and_from_files() {
+    let plan = plan(
+        "
+pial: 1
+name: w
+parameters: {subject: [s1, s2]}
+nodes:
+  get: {command: [get, '{subject}'], outputs: {out: {path: x}}}
+  one: {workflow: inner.yaml, inputs: {image: {from: get.out}}}
+  two:
+    workflow:
+      parameters: {image: {type: file}}
+      nodes: {b: {command: [use, '{image}'], outputs: {out: {path: b}}}}
+      outputs: {out: {from: b.out}}
+    inputs: {image: {from: one.result}}
+  end: {builtin: merge, join: subject, inputs: {in1: {from: two.out}, in2: {from: one.a.out}}}
+",
+    );
+    assert_eq!(
+        show(&plan)[2..],
+        [
+            "one.a[subject=s1]: image=<get[subject=s1]> level=3",
+            "one.a[subject=s2]: image=<get[subject=s2]> level=3",
+            "two.b[subject=s1]: image=<one.a[subject=s1]>",
+            "two.b[subject=s2]: image=<one.a[subject=s2]>",
+            "end: in1=[\"<two.b[subject=s1]>\",\"<two.b[subject=s2]>\"] in2=[\"<one.a[subject=s1]>\",\"<one.a[subject=s2]>\"]",
+        ]
+    );
+    assert_eq!(plan.node_directory(NodeId(2)), "w/one/_subject_s1/a");
+}
+
+#[test]
+fn parameters_are_set_from_outside() {
+    let text = "
+pial: 1
+name: w
+parameters: {subject: [s1, s2], image: {type: file}, n: {type: int, value: 1}}
+nodes: {a: {command: [t, '{subject}', '{image}', '{n}']}}
+";
+    let set = |key: &str, text: &str| (key.to_owned(), Setting::Text(text.to_owned()));
+    let plan = plan_with(text, &[set("subject", "s9"), set("image", "x.nii"), set("n", "7")]).unwrap();
+    assert_eq!(show(&plan), ["a[subject=s9]: subject=s9 image=/cwd/x.nii n=7"]);
+    let wrong = plan_with(text, &[set("subjct", "s9"), set("n", "many")]).unwrap_err();
+    assert_eq!(
+        wrong,
+        [
+            "0:0 `subjct` was set, but the workflow has no such parameter; did you mean `subject`?",
+            "0:0 the parameter `n` cannot be set so: expected int, got \"many\"",
+            "4:33 the parameter `image` has no value; give one with --set image=...",
+        ]
+    );
+}
+
+#[test]
+fn all_mistakes_of_a_document_are_named_at_once_with_their_places() {
+    let text = "\
+pial: 1
+name: w
+nodes:
+  a: {command: [t, '{imge}'], inputs: {image: {type: file}}, outputs: {out: {path: x}}}
+  b: {command: [t], inputs: {x: {from: a.oot}, y: {type: float, from: c.out}, z: {from: nowhere.out}}}
+  c: {command: [t], inputs: {n: {type: int, value: many}}, outputs: {out: {path: x}}}
+  d: {comand: [t]}
+";
+    assert_eq!(
+        mistakes(text),
+        [
+            "7:3 the node `d` needs exactly one of interface, command, builtin, workflow",
+            "7:7 the node `d` has no key `comand`; did you mean `command`?",
+        ]
+    );
+    let text = text.replace("  d: {comand: [t]}\n", "");
+    assert_eq!(
+        mistakes(&text),
+        [
+            "4:3 the command names `{imge}`, which is no input, output or parameter; did you mean `image`?",
+            "4:3 `a`: the input `image` must be given; add `from:` or `value:`, or `optional: true`",
+            "5:33 `a` has no output `oot`; did you mean `out`? (it has out)",
+            "5:71 input `y`: expected float, got file from `c.out`",
+            "5:82 there is no node `nowhere`",
+            "6:52 input `n`: expected int, got \"many\"",
+        ]
+    );
+}
+
+#[test]
+fn circles_repeats_and_wrong_joins() {
+    let circle = "
+pial: 1
+name: w
+nodes:
+  a: {command: [t], inputs: {x: {from: b.out}}, outputs: {out: {path: x}}}
+  b: {command: [t], inputs: {x: {from: a.out}}, outputs: {out: {path: x}}}
+";
+    assert_eq!(mistakes(circle), ["5:3 these nodes wait for each other: `a` -> `b` -> `a`"]);
+    let twice =
+        "{\"pial\": 1, \"name\": \"w\", \"nodes\": {\n\"a\": {\"command\": [\"t\"]},\n\"a\": {\"command\": [\"t\"]}}}";
+    assert_eq!(mistakes(twice), ["3:1 `a` stands twice in `nodes`; give one of them another name"]);
+    let repeated = "{pial: 1, name: w, parameters: {s: [x, y, x]}, nodes: {a: {command: ['{s}']}}}";
+    assert_eq!(mistakes(repeated), ["1:43 `x` stands twice among the values of `s`"]);
+    let join = "
+pial: 1
+name: w
+parameters: {s: [x, y]}
+nodes:
+  a: {command: [t, '{s}'], outputs: {out: {path: x}}}
+  b: {command: [t], join: t, inputs: {x: {type: file, from: a.out}}}
+  c: {command: [t], join: s, inputs: {x: {type: file, from: a.out}}}
+  d: {command: [t], join: {source: s, fields: [y]}, inputs: {x: {from: a.out}, y: '{s}'}}
+";
+    assert_eq!(
+        mistakes(join),
+        [
+            "7:27 `join` names `t`, which is not iterated over; did you mean `s`?",
+            "8:61 input `x`: `join` makes it a list, but it takes file",
+            "9:3 `d`: `x` varies over what `join` ends; add it to the fields of `join`",
+        ]
+    );
+}
+
+#[test]
+fn a_hundred_thousand_points_cost_nothing_each() {
+    let subjects: Vec<String> = (0..100_000).map(|i| format!("\"s{i}\"")).collect();
+    let text = format!(
+        r#"{{"pial": 1, "name": "w", "parameters": {{"s": [{}]}}, "nodes": {{"a": {{"command": ["t", "{{s}}"], "outputs": {{"out": "x"}}}},
+        "b": {{"command": ["t", "{{i}}"], "inputs": {{"i": {{"type": "file", "from": "a.out"}}}}}}}}}}"#,
+        subjects.join(",")
+    );
+    let plan = plan(&text);
+    assert_eq!(plan.len(), 200_000);
+    assert_eq!(plan.node_name(NodeId(199_999)), "b[s=s99999]");
+    let mut before = Vec::new();
+    plan.for_each_predecessor(NodeId(150_000), |n| before.push(n.0));
+    assert_eq!(before, [50_000]);
+}
