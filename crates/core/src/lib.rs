@@ -5,6 +5,7 @@ pub mod arena;
 pub mod document;
 pub mod interface;
 pub mod plan;
+pub mod schedule;
 pub mod space;
 pub mod tree;
 pub mod value;
