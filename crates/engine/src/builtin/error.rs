@@ -69,8 +69,8 @@ pub struct Missing {
 }
 
 impl BuiltinError {
-    pub(super) fn input(input: &str, message: impl ToString) -> BuiltinError {
-        BuiltinError::Input { input: input.to_owned(), message: message.to_string() }
+    pub(super) fn input(input: &str, message: impl Into<String>) -> BuiltinError {
+        BuiltinError::Input { input: input.to_owned(), message: message.into() }
     }
 
     /// For `map_err`: an error of the system while doing `operation` to `path`.

@@ -61,7 +61,7 @@ pub(super) fn check(given: &Given<'_>) -> Vec<Problem> {
     }
     for (input, value) in templates {
         if let Some(Err(error)) = text(value).map(Template::percent) {
-            problems.push(problem(input, error));
+            problems.push(problem(input, error.to_string()));
         }
     }
     problems
@@ -103,7 +103,7 @@ impl<'a> Grab<'a> {
             Some(value) => ("field_template", text(value).ok_or_else(|| expected("field_template", "text", value))?),
             None => ("template", self.inputs.required_text("template")?),
         };
-        let template = Template::percent(text).map_err(|error| BuiltinError::input(input, error))?;
+        let template = Template::percent(text).map_err(|error| BuiltinError::input(input, error.to_string()))?;
         let rows = self.rows(field, &template)?;
         if rows.is_empty() {
             return self.files(field, input, &template, &[]);

@@ -41,10 +41,10 @@ pub(super) fn check(given: &Given<'_>) -> Vec<Problem> {
     let text_of = |name| literal(given, name).and_then(text);
     let mut problems = Vec::new();
     if let Some(Err(error)) = text_of("format_string").map(template) {
-        problems.push(problem("format_string", error));
+        problems.push(problem("format_string", error.to_string()));
     }
     if let Some(Err(error)) = text_of("parse_string").map(regexp::compile) {
-        problems.push(problem("parse_string", error));
+        problems.push(problem("parse_string", error.to_string()));
     }
     problems
 }
@@ -87,7 +87,7 @@ fn new_name(inputs: Inputs<'_>, source: &Path) -> Result<String, BuiltinError> {
 /// The named parts of the old name; inputs of the same name come before them.
 fn groups(inputs: Inputs<'_>, parsed: &str) -> Result<Vec<(String, Value)>, BuiltinError> {
     let Some(pattern) = inputs.text("parse_string")? else { return Ok(Vec::new()) };
-    let regex = regexp::compile(pattern).map_err(|error| BuiltinError::input("parse_string", error))?;
+    let regex = regexp::compile(pattern).map_err(|error| BuiltinError::input("parse_string", error.to_string()))?;
     let Some(captures) = regex.captures(parsed) else { return Ok(Vec::new()) };
     let names = regex.capture_names().flatten();
     let found = names.filter_map(|name| Some((name.to_owned(), Value::String(captures.name(name)?.as_str().to_owned()))));
@@ -139,7 +139,8 @@ mod tests {
 
     #[test]
     fn names_are_put_together_as_in_nipype() {
-        let cases: &[(&str, &[(&str, &str)], &str)] = &[
+        type Case<'a> = (&'a str, &'a [(&'a str, &'a str)], &'a str);
+        let cases: &[Case<'_>] = &[
             ("zstat1.nii.gz", &[("format_string", "\"Faces-Scenes.nii.gz\"")], "Faces-Scenes.nii.gz"),
             (
                 "functional.nii",

@@ -113,7 +113,7 @@ mod tests {
     use pial_core::interface::Interface;
     use std::fs;
 
-    const TEMPLATES: &str = r#"{"t1": "{subject}/anat.nii", "epi": "{subject}/run{run:02d}_*.nii"}"#;
+    const TEMPLATES: &str = r#"{"anat": "{subject}/anat.nii", "epi": "{subject}/run{run:02d}_*.nii"}"#;
 
     fn value(json: &str) -> Value {
         serde_json::from_str::<serde_json::Value>(json).unwrap().into()
@@ -141,22 +141,23 @@ mod tests {
     #[test]
     fn finds_files_and_reports_all_that_are_missing() {
         let base = data();
-        let cases: &[(&[(&str, &str)], Result<&str, &str>)] = &[
-            (&[("run", "1")], Ok("t1=\"BASE/sub 1/anat.nii\" epi=[\"BASE/sub 1/run01_2.nii\",\"BASE/sub 1/run01_10.nii\"]")),
-            (&[("run", "2")], Ok("t1=\"BASE/sub 1/anat.nii\" epi=\"BASE/sub 1/run02_1.nii\"")),
+        type Case<'a> = (&'a [(&'a str, &'a str)], Result<&'a str, &'a str>);
+        let cases: &[Case<'_>] = &[
+            (&[("run", "1")], Ok("anat=\"BASE/sub 1/anat.nii\" epi=[\"BASE/sub 1/run01_2.nii\",\"BASE/sub 1/run01_10.nii\"]")),
+            (&[("run", "2")], Ok("anat=\"BASE/sub 1/anat.nii\" epi=\"BASE/sub 1/run02_1.nii\"")),
             (
                 &[("run", "2"), ("force_lists", "[\"epi\"]")],
-                Ok("t1=\"BASE/sub 1/anat.nii\" epi=[\"BASE/sub 1/run02_1.nii\"]"),
+                Ok("anat=\"BASE/sub 1/anat.nii\" epi=[\"BASE/sub 1/run02_1.nii\"]"),
             ),
             (
                 &[("run", "2"), ("force_lists", "true")],
-                Ok("t1=[\"BASE/sub 1/anat.nii\"] epi=[\"BASE/sub 1/run02_1.nii\"]"),
+                Ok("anat=[\"BASE/sub 1/anat.nii\"] epi=[\"BASE/sub 1/run02_1.nii\"]"),
             ),
             (
                 &[("run", "1"), ("sort_filelist", "false")],
-                Ok("t1=\"BASE/sub 1/anat.nii\" epi=[\"BASE/sub 1/run01_10.nii\",\"BASE/sub 1/run01_2.nii\"]"),
+                Ok("anat=\"BASE/sub 1/anat.nii\" epi=[\"BASE/sub 1/run01_10.nii\",\"BASE/sub 1/run01_2.nii\"]"),
             ),
-            (&[("run", "3"), ("raise_on_empty", "false")], Ok("t1=\"BASE/sub 1/anat.nii\" epi=null")),
+            (&[("run", "3"), ("raise_on_empty", "false")], Ok("anat=\"BASE/sub 1/anat.nii\" epi=null")),
             (
                 &[("run", "3")],
                 Err("`epi`: nothing matches \"sub 1/run03_*.nii\": no \"run03_*.nii\" in \"BASE/sub 1\", \
@@ -172,7 +173,7 @@ mod tests {
         assert_eq!(
             both,
             "2 things are missing:\n  \
-             `t1`: nothing matches \"x/anat.nii\": no \"x\" in \"BASE\", which has sub 1\n  \
+             `anat`: nothing matches \"x/anat.nii\": no \"x\" in \"BASE\", which has sub 1\n  \
              `epi`: nothing matches \"x/run01_*.nii\": no \"x\" in \"BASE\", which has sub 1"
         );
     }
@@ -187,10 +188,10 @@ mod tests {
             ports.map(|port| format!("{} {} {}", port.name, port.kind, port.mandatory)).collect::<Vec<_>>()
         };
         assert_eq!(ports(signature.inputs()), ["subject any true", "run any true"]);
-        assert_eq!(ports(signature.outputs()), ["t1 any false", "epi list[any] true"]);
+        assert_eq!(ports(signature.outputs()), ["anat any false", "epi list[any] true"]);
         assert!(!signature.open_inputs);
         let problems = signature.check(&given);
-        assert_eq!(problems[0].message, "`bold` is not one of the templates (t1, epi)");
+        assert_eq!(problems[0].message, "`bold` is not one of the templates (anat, epi)");
     }
 
     #[test]

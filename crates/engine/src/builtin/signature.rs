@@ -110,8 +110,8 @@ pub(super) fn text(value: &Value) -> Option<&str> {
 }
 
 /// A broken rule about one input.
-pub(super) fn problem(input: &str, message: impl ToString) -> Problem {
-    Problem { input: Some(input.to_owned()), message: message.to_string() }
+pub(super) fn problem(input: &str, message: impl Into<String>) -> Problem {
+    Problem { input: Some(input.to_owned()), message: message.into() }
 }
 
 /// For an input that shapes the ports and so cannot come from another node.

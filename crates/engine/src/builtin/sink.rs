@@ -15,7 +15,7 @@ use self::plan::Plan;
 use super::error::{BuiltinError, Missing};
 use super::inputs::{Inputs, expected};
 use super::place::{Mode, place};
-use super::regexp::Substitution;
+use super::regexp::{RegexpError, Substitution};
 use super::signature::{Signature, list, problem, text};
 use super::{Builtin, Given, Outcome};
 
@@ -143,7 +143,7 @@ struct Settings<'a> {
 impl<'a> Settings<'a> {
     fn read(inputs: Inputs<'a>, directory: &Path) -> Result<Settings<'a>, BuiltinError> {
         let regexp = |(pattern, replacement): (&str, &str)| {
-            let error = |error| BuiltinError::input("regexp_substitutions", error);
+            let error = |error: RegexpError| BuiltinError::input("regexp_substitutions", error.to_string());
             Substitution::new(pattern, replacement).map_err(error)
         };
         let mode = inputs.text("mode")?.unwrap_or("hardlink");

@@ -44,7 +44,8 @@ impl Place {
 fn names_folders_and_substitutions_decide_the_place() {
     let place = Place::new(&["wf/_subject_id_s1/_run_2/node/f.nii", "wf/plain/g 'h'\n\"é\".nii", "wf/_x/dir/a", "wf/_x/dir/b/c"]);
     let f = "\"WORK/wf/_subject_id_s1/_run_2/node/f.nii\"";
-    let cases: &[(&[(&str, &str)], &[&str])] = &[
+    type Case<'a> = (&'a [(&'a str, &'a str)], &'a [&'a str]);
+    let cases: &[Case<'_>] = &[
         (&[], &[]),
         (&[("anat", "null"), ("func", "[]")], &[]),
         (&[("anat", f)], &["out/anat/_subject_id_s1/_run_2/f.nii"]),
