@@ -186,7 +186,12 @@ fn existing(path: PathBuf) -> Option<PathBuf> {
 
 /// Adds every directory below `directory` that is not hidden, and the files too if asked.
 /// `above` holds the device and inode of the directories on the way down, so that a circle ends.
-fn descend(directory: &Path, files: bool, above: &mut Vec<(u64, u64)>, into: &mut Vec<PathBuf>) -> Result<(), BuiltinError> {
+fn descend(
+    directory: &Path,
+    files: bool,
+    above: &mut Vec<(u64, u64)>,
+    into: &mut Vec<PathBuf>,
+) -> Result<(), BuiltinError> {
     let Ok(metadata) = fs::metadata(directory) else { return Ok(()) };
     let identity = (metadata.dev(), metadata.ino());
     if above.contains(&identity) {
@@ -292,7 +297,10 @@ mod tests {
             ("sub-10/.*.nii", &["sub-10/.dot.nii"]),
             ("sub-10/**/f*.nii", &["sub-10/deep/er/f3.nii", "sub-10/f1.nii", "sub-10/f2.nii"]),
             ("sub-10/**/**/f3.nii", &["sub-10/deep/er/f3.nii"]),
-            ("sub-10/**", &["sub-10/deep", "sub-10/deep/er", "sub-10/deep/er/f3.nii", "sub-10/f1.nii", "sub-10/f2.nii"]),
+            (
+                "sub-10/**",
+                &["sub-10/deep", "sub-10/deep/er", "sub-10/deep/er/f3.nii", "sub-10/f1.nii", "sub-10/f2.nii"],
+            ),
             ("sub-10/**/", &["sub-10/deep", "sub-10/deep/er"]),
             ("sub-10/f**.nii", &["sub-10/f1.nii", "sub-10/f2.nii"]),
             ("sub-1*/", &["sub-1", "sub-10"]),
@@ -328,7 +336,11 @@ mod tests {
         symlink("/annex/f.nii", root.path().join("a/g.nii")).unwrap();
         let search = search("t1", root.path().to_str(), "a/*.nii", true).unwrap();
         let missing = search.missing("t1", "a/*.nii", false).unwrap();
-        assert!(missing.message.contains("a/g.nii\" is a link to a file that is not there (1 such)"), "{}", missing.message);
+        assert!(
+            missing.message.contains("a/g.nii\" is a link to a file that is not there (1 such)"),
+            "{}",
+            missing.message
+        );
     }
 
     #[test]
@@ -336,7 +348,10 @@ mod tests {
         let root = tree(&["s/1/f", "s/2/f", "s/3/f", "s/4/f", "s/5/f", "s/10/f", "s/11/f", "e/", "s/1/.h"]);
         let at = |path: &str| format!("{:?}", root.path().join(path));
         let cases = [
-            ("s/7/f", format!("nothing matches \"s/7/f\": no \"7\" in {}, which has 1, 2, 3, 4, 5 and 2 more", at("s"))),
+            (
+                "s/7/f",
+                format!("nothing matches \"s/7/f\": no \"7\" in {}, which has 1, 2, 3, 4, 5 and 2 more", at("s")),
+            ),
             ("s/*/g", format!("nothing matches \"s/*/g\": no \"g\" in {}, which has f", at("s/1"))),
             ("e/*.nii", format!("nothing matches \"e/*.nii\": no \"*.nii\" in {}, which has no files", at("e"))),
         ];

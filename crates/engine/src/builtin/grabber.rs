@@ -55,7 +55,8 @@ fn outfields<'a>(mut listed: Vec<&'a str>, named: &[Vec<&'a str>]) -> Vec<&'a st
 pub(super) fn check(given: &Given<'_>) -> Vec<Problem> {
     let shaping = ["outfields", "template_args", "field_template"];
     let mut problems: Vec<Problem> = shaping.iter().filter_map(|name| must_be_literal(given, name)).collect();
-    let mut templates: Vec<(&str, &Value)> = literal(given, "template").map(|value| ("template", value)).into_iter().collect();
+    let mut templates: Vec<(&str, &Value)> =
+        literal(given, "template").map(|value| ("template", value)).into_iter().collect();
     if let Some(Value::Map(entries)) = literal(given, "field_template") {
         templates.extend(entries.iter().map(|(_, value)| ("field_template", value)));
     }
@@ -165,7 +166,13 @@ impl<'a> Grab<'a> {
         Ok((0..length).map(|index| columns.iter().map(|column| item(column, index)).collect()).collect())
     }
 
-    fn files(&mut self, field: &str, input: &str, template: &Template, arguments: &[&Value]) -> Result<Value, BuiltinError> {
+    fn files(
+        &mut self,
+        field: &str,
+        input: &str,
+        template: &Template,
+        arguments: &[&Value],
+    ) -> Result<Value, BuiltinError> {
         let wanted = template.fields().count();
         if wanted != arguments.len() {
             let message = format!("`{field}`: the template has {wanted} places for {} arguments", arguments.len());
@@ -234,7 +241,11 @@ mod tests {
                 "f=[[\"s1/f2.nii\",\"s1/f10.nii\"],\"s2/f2.nii\"]",
             ),
             (
-                &[("template", "\"s%d/f10.nii\""), ("template_args", r#"{"f": [[[1, 2]]]}"#), ("raise_on_empty", "false")],
+                &[
+                    ("template", "\"s%d/f10.nii\""),
+                    ("template_args", r#"{"f": [[[1, 2]]]}"#),
+                    ("raise_on_empty", "false"),
+                ],
                 "f=null",
             ),
             (
@@ -259,7 +270,10 @@ mod tests {
         let cases: &[(&[(&str, &str)], &str)] = &[
             (&[], "input `template`: it is needed but not given"),
             (&[("template", "\"%s/x\"")], "`outfiles`: the template has 1 places for 0 arguments"),
-            (&[("template", "\"%s\""), ("template_args", "{\"a\": \"x\"}")], "a list of lists of arguments for `a`, got \"x\""),
+            (
+                &[("template", "\"%s\""), ("template_args", "{\"a\": \"x\"}")],
+                "a list of lists of arguments for `a`, got \"x\"",
+            ),
             (
                 &[("template", "\"%s%s\""), ("template_args", "{\"a\": [[[1, 2], [1, 2, 3]]]}")],
                 "`a`: lists of 2 and 3 arguments cannot be paired",

@@ -46,7 +46,11 @@ impl<'a> Inputs<'a> {
     /// Texts in a list, or one text.
     pub fn texts(self, name: &str) -> Result<Option<Vec<&'a str>>, BuiltinError> {
         let Some(items) = self.items(name) else { return Ok(None) };
-        items.iter().map(|item| text(item).ok_or_else(|| expected(name, "text", item))).collect::<Result<_, _>>().map(Some)
+        items
+            .iter()
+            .map(|item| text(item).ok_or_else(|| expected(name, "text", item)))
+            .collect::<Result<_, _>>()
+            .map(Some)
     }
 
     /// Whole numbers in a list, or one.

@@ -17,9 +17,8 @@ const WHOLE: &str = "out";
 const WRITE_SETTINGS: &[&str] = &["filename"];
 
 pub(super) fn read_signature(given: &Given<'_>) -> Signature {
-    let signature = Signature::new(Builtin::JsonRead)
-        .required("in_file", Type::File)
-        .optional("fields", list(Type::String));
+    let signature =
+        Signature::new(Builtin::JsonRead).required("in_file", Type::File).optional("fields", list(Type::String));
     let fields = literal_texts(given, "fields").unwrap_or_default();
     let fields = fields.into_iter().filter(|field| *field != WHOLE);
     fields.fold(signature, |signature, field| signature.maybe_output(field, Type::Any)).maybe_output(WHOLE, Type::Any)
@@ -73,12 +72,18 @@ pub(super) fn write_signature(given: &Given<'_>) -> Signature {
 pub(super) fn write(inputs: Inputs<'_>, directory: &Path) -> Result<Outcome, BuiltinError> {
     let name = inputs.text("filename")?.unwrap_or("data.json");
     if !Path::new(name).components().eq([Component::Normal(name.as_ref())]) {
-        return Err(BuiltinError::input("filename", format!("{name:?} must be a plain file name; use datasink to put it elsewhere")));
+        return Err(BuiltinError::input(
+            "filename",
+            format!("{name:?} must be a plain file name; use datasink to put it elsewhere"),
+        ));
     }
     let path = directory.join(name);
     let fields: Vec<_> = inputs.others(WRITE_SETTINGS).collect();
-    let mut text = serde_json::to_vec_pretty(&Fields(&fields))
-        .map_err(|error| BuiltinError::Io { operation: "write", path: path.clone(), source: error.into() })?;
+    let mut text = serde_json::to_vec_pretty(&Fields(&fields)).map_err(|error| BuiltinError::Io {
+        operation: "write",
+        path: path.clone(),
+        source: error.into(),
+    })?;
     text.push(b'\n');
     fs::create_dir_all(directory).map_err(BuiltinError::io("make", directory))?;
     fs::write(&path, text).map_err(BuiltinError::io("write", &path))?;

@@ -134,8 +134,7 @@ pub(super) fn select(inputs: Inputs<'_>) -> Result<Outcome, BuiltinError> {
             BuiltinError::input("index", format!("{index} is outside `inlist`, which has {} items", items.len()))
         })
     };
-    let mut picked: Vec<Value> =
-        inputs.integers("index")?.into_iter().map(pick).collect::<Result<_, _>>()?;
+    let mut picked: Vec<Value> = inputs.integers("index")?.into_iter().map(pick).collect::<Result<_, _>>()?;
     let out = match picked.len() {
         1 => picked.remove(0),
         _ => Value::List(picked),
@@ -156,7 +155,12 @@ mod tests {
     fn run(name: &str, inputs: &[(&str, &str)]) -> Result<String, String> {
         let inputs: Vec<_> = inputs.iter().map(|(name, json)| ((*name).to_owned(), value(json))).collect();
         let outcome = Builtin::from_name(name).unwrap().run(&inputs, "/nowhere".as_ref()).map_err(|e| e.to_string())?;
-        Ok(outcome.outputs.iter().map(|(name, value)| format!("{name}={}", value.to_json())).collect::<Vec<_>>().join(" "))
+        Ok(outcome
+            .outputs
+            .iter()
+            .map(|(name, value)| format!("{name}={}", value.to_json()))
+            .collect::<Vec<_>>()
+            .join(" "))
     }
 
     #[test]
@@ -201,11 +205,27 @@ mod tests {
                 "input `b`: it has 2 items, `a` has 1; axis hstack pairs them, so the lengths must agree",
             ),
             ("split", &[("inlist", "[1]")], "input `splits`: it is needed but not given"),
-            ("split", &[("inlist", "[1]"), ("splits", "[2]")], "input `splits`: [2] must add up to the 1 items of `inlist`"),
-            ("split", &[("inlist", "[1]"), ("splits", "[]")], "input `splits`: [] must add up to the 1 items of `inlist`"),
-            ("split", &[("inlist", "[1]"), ("splits", "[2, -1]")], "input `splits`: [2, -1] must add up to the 1 items of `inlist`"),
+            (
+                "split",
+                &[("inlist", "[1]"), ("splits", "[2]")],
+                "input `splits`: [2] must add up to the 1 items of `inlist`",
+            ),
+            (
+                "split",
+                &[("inlist", "[1]"), ("splits", "[]")],
+                "input `splits`: [] must add up to the 1 items of `inlist`",
+            ),
+            (
+                "split",
+                &[("inlist", "[1]"), ("splits", "[2, -1]")],
+                "input `splits`: [2, -1] must add up to the 1 items of `inlist`",
+            ),
             ("select", &[("inlist", "[1]"), ("index", "1")], "input `index`: 1 is outside `inlist`, which has 1 items"),
-            ("select", &[("inlist", "[1]"), ("index", "-2")], "input `index`: -2 is outside `inlist`, which has 1 items"),
+            (
+                "select",
+                &[("inlist", "[1]"), ("index", "-2")],
+                "input `index`: -2 is outside `inlist`, which has 1 items",
+            ),
             ("select", &[("inlist", "[1]"), ("index", "\"a\"")], "input `index`: expected a whole number, got \"a\""),
         ];
         for (name, inputs, error) in cases {

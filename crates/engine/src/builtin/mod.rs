@@ -207,7 +207,10 @@ mod tests {
             (Builtin::Select, vec![("inlist", list(&[1, 2, 3])), ("index", Value::Int(1))]),
             (Builtin::Rename, vec![("in_file", file.clone()), ("format_string", text("b.json"))]),
             (Builtin::DataGrabber, vec![("base_directory", base.clone()), ("template", text("*.json"))]),
-            (Builtin::SelectFiles, vec![("base_directory", base.clone()), ("templates", templates), ("stem", text("a"))]),
+            (
+                Builtin::SelectFiles,
+                vec![("base_directory", base.clone()), ("templates", templates), ("stem", text("a"))],
+            ),
             (Builtin::DataSink, vec![("base_directory", base), ("a.@b", file.clone())]),
             (Builtin::JsonRead, vec![("in_file", file), ("fields", Value::List(vec![text("y"), text("x")]))]),
             (Builtin::JsonWrite, vec![("x", Value::Int(1))]),

@@ -40,7 +40,9 @@ pub(super) fn place(source: &Path, destination: &Path, mode: Mode) -> Result<(),
 fn is_placed(source: &Path, destination: &Path, mode: Mode) -> Result<bool, BuiltinError> {
     let there = match fs::symlink_metadata(destination) {
         Ok(metadata) => metadata,
-        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => return Ok(false),
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+            return Ok(false);
+        }
         Err(error) => return Err(BuiltinError::io("look at", destination)(error)),
     };
     let wanted = fs::metadata(source).map_err(BuiltinError::io("look at", source))?;

@@ -15,7 +15,8 @@ pub(super) enum RegexpError {
 
 /// Compiles a pattern; `(?P<name>...)` names a group as in Python.
 pub(super) fn compile(pattern: &str) -> Result<Regex, RegexpError> {
-    let error = |error: regex_lite::Error| RegexpError::Pattern { pattern: pattern.to_owned(), reason: error.to_string() };
+    let error =
+        |error: regex_lite::Error| RegexpError::Pattern { pattern: pattern.to_owned(), reason: error.to_string() };
     Regex::new(pattern).map_err(error)
 }
 

@@ -74,7 +74,8 @@ fn new_name(inputs: Inputs<'_>, source: &Path) -> Result<String, BuiltinError> {
     let parsed = if inputs.flag("use_fullpath", false)? { &full_path } else { &old_name };
     let groups = groups(inputs, parsed)?;
     let format = inputs.required_text("format_string")?;
-    let value_of = |field: &str| inputs.get(field).or_else(|| groups.iter().find(|(name, _)| name == field).map(|(_, v)| v));
+    let value_of =
+        |field: &str| inputs.get(field).or_else(|| groups.iter().find(|(name, _)| name == field).map(|(_, v)| v));
     let mut name = template(format)
         .and_then(|template| template.fill(value_of))
         .map_err(|error| BuiltinError::input("format_string", with_hint(&error, inputs, parsed)))?;
@@ -90,7 +91,8 @@ fn groups(inputs: Inputs<'_>, parsed: &str) -> Result<Vec<(String, Value)>, Buil
     let regex = regexp::compile(pattern).map_err(|error| BuiltinError::input("parse_string", error.to_string()))?;
     let Some(captures) = regex.captures(parsed) else { return Ok(Vec::new()) };
     let names = regex.capture_names().flatten();
-    let found = names.filter_map(|name| Some((name.to_owned(), Value::String(captures.name(name)?.as_str().to_owned()))));
+    let found =
+        names.filter_map(|name| Some((name.to_owned(), Value::String(captures.name(name)?.as_str().to_owned()))));
     Ok(found.collect())
 }
 
@@ -144,7 +146,12 @@ mod tests {
             ("zstat1.nii.gz", &[("format_string", "\"Faces-Scenes.nii.gz\"")], "Faces-Scenes.nii.gz"),
             (
                 "functional.nii",
-                &[("format_string", "\"%(s)s_func_run%(r)02d\""), ("keep_ext", "true"), ("s", "\"subj_201\""), ("r", "2")],
+                &[
+                    ("format_string", "\"%(s)s_func_run%(r)02d\""),
+                    ("keep_ext", "true"),
+                    ("s", "\"subj_201\""),
+                    ("r", "2"),
+                ],
                 "subj_201_func_run02.nii",
             ),
             (
@@ -162,7 +169,11 @@ mod tests {
             (".nii.gz", &[("format_string", "\"b\""), ("keep_ext", "true")], "b.gz"),
             (".profile", &[("format_string", "\"b\""), ("keep_ext", "true")], "b"),
             ("é", &[("format_string", "\"b\""), ("keep_ext", "true")], "b"),
-            ("a.b", &[("format_string", "\"{d}\""), ("parse_string", "\"/(?P<d>in)/\""), ("use_fullpath", "true")], "in"),
+            (
+                "a.b",
+                &[("format_string", "\"{d}\""), ("parse_string", "\"/(?P<d>in)/\""), ("use_fullpath", "true")],
+                "in",
+            ),
         ];
         for (name, inputs, renamed) in cases {
             assert_eq!(rename(name, inputs).as_deref(), Ok(*renamed), "{name} {inputs:?}");
@@ -174,8 +185,14 @@ mod tests {
         let cases: &[(&[(&str, &str)], &str)] = &[
             (&[], "input `format_string`: it is needed but not given"),
             (&[("format_string", "\"\"")], "input `format_string`: \"\" is not a plain file name"),
-            (&[("format_string", "\"../{x}\""), ("x", "1")], "input `format_string`: \"../1\" is not a plain file name"),
-            (&[("format_string", "\"{x}\""), ("x", "\"/etc\"")], "input `format_string`: \"/etc\" is not a plain file name"),
+            (
+                &[("format_string", "\"../{x}\""), ("x", "1")],
+                "input `format_string`: \"../1\" is not a plain file name",
+            ),
+            (
+                &[("format_string", "\"{x}\""), ("x", "\"/etc\"")],
+                "input `format_string`: \"/etc\" is not a plain file name",
+            ),
             (&[("format_string", "\"{x}\"")], "input `format_string`: placeholder `x`: no value is given"),
             (
                 &[("format_string", "\"{x}\""), ("parse_string", "\"(?P<x>z)\"")],
@@ -195,7 +212,8 @@ mod tests {
         let file = root.path().join("a.nii");
         fs::write(&file, "x").unwrap();
         let path = Value::Path(file.to_string_lossy().into_owned());
-        let inputs = [("in_file".to_owned(), path.clone()), ("format_string".to_owned(), Value::String("a.nii".to_owned()))];
+        let inputs =
+            [("in_file".to_owned(), path.clone()), ("format_string".to_owned(), Value::String("a.nii".to_owned()))];
         assert_eq!(run(Inputs(&inputs), root.path()).unwrap().outputs[0].1, path);
         assert_eq!(fs::read_to_string(&file).unwrap(), "x");
     }

@@ -60,11 +60,15 @@ pub(super) fn check(given: &Given<'_>) -> Vec<Problem> {
                 match text(value).map(Template::braces) {
                     Some(Ok(_)) => {}
                     Some(Err(error)) => problems.push(problem("templates", format!("`{name}`: {error}"))),
-                    None => problems.push(problem("templates", format!("`{name}`: expected text, got {}", value.excerpt()))),
+                    None => {
+                        problems.push(problem("templates", format!("`{name}`: expected text, got {}", value.excerpt())))
+                    }
                 }
             }
         }
-        Some(other) => problems.push(problem("templates", format!("expected one template per output, got {}", other.excerpt()))),
+        Some(other) => {
+            problems.push(problem("templates", format!("expected one template per output, got {}", other.excerpt())))
+        }
     }
     let outputs = literal_names(given, "templates");
     let names = literal_texts(given, "force_lists").unwrap_or_default();
@@ -143,7 +147,10 @@ mod tests {
         let base = data();
         type Case<'a> = (&'a [(&'a str, &'a str)], Result<&'a str, &'a str>);
         let cases: &[Case<'_>] = &[
-            (&[("run", "1")], Ok("anat=\"BASE/sub 1/anat.nii\" epi=[\"BASE/sub 1/run01_2.nii\",\"BASE/sub 1/run01_10.nii\"]")),
+            (
+                &[("run", "1")],
+                Ok("anat=\"BASE/sub 1/anat.nii\" epi=[\"BASE/sub 1/run01_2.nii\",\"BASE/sub 1/run01_10.nii\"]"),
+            ),
             (&[("run", "2")], Ok("anat=\"BASE/sub 1/anat.nii\" epi=\"BASE/sub 1/run02_1.nii\"")),
             (
                 &[("run", "2"), ("force_lists", "[\"epi\"]")],

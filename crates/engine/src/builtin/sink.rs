@@ -152,7 +152,10 @@ impl<'a> Settings<'a> {
             base: base.map_or(directory, Path::new).to_owned(),
             container: inputs.text("container")?.unwrap_or_default(),
             substitutions: pairs(inputs, "substitutions")?,
-            regexp_substitutions: pairs(inputs, "regexp_substitutions")?.into_iter().map(regexp).collect::<Result<_, _>>()?,
+            regexp_substitutions: pairs(inputs, "regexp_substitutions")?
+                .into_iter()
+                .map(regexp)
+                .collect::<Result<_, _>>()?,
             parameterization: inputs.flag("parameterization", true)?,
             strip_dir: inputs.text("strip_dir")?.unwrap_or_default(),
             mode: MODES.iter().find(|(name, _)| *name == mode).map(|(_, mode)| *mode).ok_or_else(|| {

@@ -39,7 +39,9 @@ pub(super) enum TemplateError {
     Unclosed { text: String, open: char },
     #[error("`{text}`: a lone `}}`; write `}}}}` for a plain one")]
     Lone { text: String },
-    #[error("`{text}`: placeholder `{field}` is not understood; use a plain name with at most a width and one of s, d, f")]
+    #[error(
+        "`{text}`: placeholder `{field}` is not understood; use a plain name with at most a width and one of s, d, f"
+    )]
     Placeholder { text: String, field: String },
     #[error("placeholder `{field}`: {message}")]
     Value { field: String, message: String },
@@ -237,7 +239,9 @@ fn whole(value: &Value) -> Result<i64, String> {
 fn real(value: &Value) -> Result<f64, String> {
     match value {
         Value::Float(number) => Ok(*number),
-        value => whole(value).map(|number| number as f64).map_err(|_| format!("expected a number, got {}", value.excerpt())),
+        value => {
+            whole(value).map(|number| number as f64).map_err(|_| format!("expected a number, got {}", value.excerpt()))
+        }
     }
 }
 

@@ -38,7 +38,12 @@ impl Plan {
 
     /// `above` holds the device and inode of the directories on the way down: a link back to one of them is a
     /// circle without content of its own, and is left out.
-    fn add_below(&mut self, source: &Path, destination: &Path, above: &mut Vec<(u64, u64)>) -> Result<(), BuiltinError> {
+    fn add_below(
+        &mut self,
+        source: &Path,
+        destination: &Path,
+        above: &mut Vec<(u64, u64)>,
+    ) -> Result<(), BuiltinError> {
         let metadata = match fs::metadata(source) {
             Ok(metadata) => metadata,
             Err(error) if error.raw_os_error() == Some(libc::ELOOP) => return Ok(()),
@@ -85,13 +90,16 @@ impl Plan {
     /// # Errors
     /// A source lies inside one of them.
     pub fn clear_destinations(&self, written: &[PathBuf]) -> Result<(), BuiltinError> {
-        let replaced: Vec<&PathBuf> =
-            written.iter().filter(|path| self.directories.contains(path) && path.is_dir() && !path.is_symlink()).collect();
+        let replaced: Vec<&PathBuf> = written
+            .iter()
+            .filter(|path| self.directories.contains(path) && path.is_dir() && !path.is_symlink())
+            .collect();
         for directory in &replaced {
             let real = fs::canonicalize(directory).map_err(BuiltinError::io("look at", directory))?;
             let inside = |source: &&PathBuf| fs::canonicalize(source).is_ok_and(|source| source.starts_with(&real));
             if let Some(source) = self.files.values().find(inside) {
-                let message = format!("{directory:?} cannot be removed first, since {source:?} to be put away is in it");
+                let message =
+                    format!("{directory:?} cannot be removed first, since {source:?} to be put away is in it");
                 return Err(BuiltinError::input("remove_dest_dir", message));
             }
         }

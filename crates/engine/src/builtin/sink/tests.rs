@@ -42,7 +42,12 @@ impl Place {
 
 #[test]
 fn names_folders_and_substitutions_decide_the_place() {
-    let place = Place::new(&["wf/_subject_id_s1/_run_2/node/f.nii", "wf/plain/g 'h'\n\"é\".nii", "wf/_x/dir/a", "wf/_x/dir/b/c"]);
+    let place = Place::new(&[
+        "wf/_subject_id_s1/_run_2/node/f.nii",
+        "wf/plain/g 'h'\n\"é\".nii",
+        "wf/_x/dir/a",
+        "wf/_x/dir/b/c",
+    ]);
     let f = "\"WORK/wf/_subject_id_s1/_run_2/node/f.nii\"";
     type Case<'a> = (&'a [(&'a str, &'a str)], &'a [&'a str]);
     let cases: &[Case<'_>] = &[
@@ -55,7 +60,10 @@ fn names_folders_and_substitutions_decide_the_place() {
         (&[("a", f), ("strip_dir", "\"_subject_id_s1/_run_2\"")], &["out/a/f.nii"]),
         (&[("a", f), ("substitutions", r#"[["_subject_id_", "sub-"], ["/_run_2", ""]]"#)], &["out/a/sub-s1/f.nii"]),
         (&[("a", f), ("substitutions", r#"["_subject_id_s1/", ""]"#)], &["out/a/_run_2/f.nii"]),
-        (&[("a", f), ("substitutions", r#"{"out": "never", "work": "never"}"#)], &["out/a/_subject_id_s1/_run_2/f.nii"]),
+        (
+            &[("a", f), ("substitutions", r#"{"out": "never", "work": "never"}"#)],
+            &["out/a/_subject_id_s1/_run_2/f.nii"],
+        ),
         (
             &[("a", f), ("regexp_substitutions", r#"[["/_subject_id_(\\w+)/_run_(?P<r>\\d+)", "/\\1_run-\\g<r>"]]"#)],
             &["out/a/s1_run-2/f.nii"],
@@ -132,7 +140,10 @@ fn refusals_come_before_the_first_write() {
         (&[("x", "3")], "input `x`: expected a file or directory, by its absolute path, got 3"),
         (&[("x", "\"p/f\"")], "input `x`: expected a file or directory, by its absolute path, got \"p/f\""),
         (&[("x..y", "\"WORK/p/f\"")], "input `x..y`: its name spells folders"),
-        (&[("x", "\"WORK/p/f\""), ("mode", "\"move\"")], "input `mode`: expected copy, hardlink or symlink, got \"move\""),
+        (
+            &[("x", "\"WORK/p/f\""), ("mode", "\"move\"")],
+            "input `mode`: expected copy, hardlink or symlink, got \"move\"",
+        ),
         (&[("substitutions", "[[\"a\"]]")], "input `substitutions`: expected [from, to] pairs of text, got [\"a\"]"),
         (&[("regexp_substitutions", "[[\"(\", \"\"]]")], "input `regexp_substitutions`: pattern \"(\": "),
         (&[("a", "\"WORK/p/f\""), ("x", "\"WORK/d\"")], "cannot read \"work/d/dead\": No such file"),
