@@ -6,6 +6,7 @@ mod grabber;
 mod inputs;
 mod json;
 mod lists;
+mod natural;
 mod place;
 mod regexp;
 mod rename;

@@ -31,9 +31,8 @@ pub(super) fn place(source: &Path, destination: &Path, mode: Mode) -> Result<(),
     fs::create_dir_all(directory).map_err(BuiltinError::io("make the directory", directory))?;
     let temporary = make_beside(source, destination, mode)?;
     let renamed = fs::rename(&temporary, destination);
-    if renamed.is_err() {
-        discard(&temporary);
-    }
+    // Left behind by a failure, and by rename where another process has just put the same inode there.
+    discard(&temporary);
     renamed.map_err(BuiltinError::io("write", destination))
 }
 
@@ -126,7 +125,7 @@ fn copy(source: &Path, temporary: &Path) -> io::Result<()> {
     copied
 }
 
-/// Removes what a failure left, which is reported itself; that it cannot be removed adds nothing.
+/// Removes a temporary file if it is there; failures are reported where they happen, and this adds nothing to them.
 fn discard(temporary: &Path) {
     let _ = fs::remove_file(temporary);
 }
@@ -221,6 +220,16 @@ mod tests {
         }
         assert_eq!(names(root.path()).len(), 5);
         assert_eq!(fs::read_to_string(stale).unwrap(), "half");
+    }
+
+    #[test]
+    fn a_hard_link_across_file_systems_is_a_copy() {
+        let (root, Ok(other)) = (tempfile::tempdir().unwrap(), tempfile::tempdir_in("/dev/shm")) else { return };
+        let (source, destination) = (root.path().join("a"), other.path().join("b"));
+        fs::write(&source, "x").unwrap();
+        place(&source, &destination, Mode::Hardlink).unwrap();
+        assert_eq!(fs::read_to_string(&destination).unwrap(), "x");
+        assert_eq!(names(other.path()), ["b"]);
     }
 
     #[test]

@@ -5,6 +5,7 @@
 
 mod plan;
 
+use std::collections::HashSet;
 use std::fs;
 use std::path::{Component, Path, PathBuf};
 
@@ -64,10 +65,11 @@ pub(super) fn run(inputs: Inputs<'_>, directory: &Path) -> Result<Outcome, Built
     let settings = Settings::read(inputs, directory)?;
     let mut plan = Plan::default();
     let mut written: Vec<PathBuf> = Vec::new();
+    let mut seen = HashSet::new();
     for Source { field, folder, path } in sources(inputs)? {
         let destination = settings.destination(field, &folder, path)?;
         plan.add(Path::new(path), &destination)?;
-        if !written.contains(&destination) {
+        if seen.insert(destination.clone()) {
             written.push(destination);
         }
     }

@@ -14,7 +14,8 @@ use crate::builtin::error::BuiltinError;
 pub(super) struct Plan {
     /// Destination to source.
     files: BTreeMap<PathBuf, PathBuf>,
-    directories: Vec<PathBuf>,
+    /// Destination to (one) source; several directories may become one.
+    directories: BTreeMap<PathBuf, PathBuf>,
 }
 
 impl Plan {
@@ -24,8 +25,8 @@ impl Plan {
     }
 
     /// Directories to make, the empty ones among them.
-    pub fn directories(&self) -> &[PathBuf] {
-        &self.directories
+    pub fn directories(&self) -> impl Iterator<Item = &Path> {
+        self.directories.keys().map(PathBuf::as_path)
     }
 
     /// Adds a file, or a directory with all that is in it.
@@ -61,7 +62,10 @@ impl Plan {
             return Ok(());
         }
         above.push(identity);
-        self.directories.push(destination.to_owned());
+        if let Some(file) = self.files.get(destination) {
+            return Err(conflict(destination, file, source));
+        }
+        self.directories.insert(destination.to_owned(), source.to_owned());
         for entry in fs::read_dir(source).map_err(BuiltinError::io("list", source))? {
             let name = entry.map_err(BuiltinError::io("list", source))?.file_name();
             self.add_below(&source.join(&name), &destination.join(&name), above)?;
@@ -71,17 +75,16 @@ impl Plan {
     }
 
     fn add_file(&mut self, source: &Path, destination: &Path) -> Result<(), BuiltinError> {
+        if let Some(directory) = self.directories.get(destination) {
+            return Err(conflict(destination, directory, source));
+        }
         match self.files.entry(destination.to_owned()) {
             Entry::Vacant(free) => {
                 free.insert(source.to_owned());
                 Ok(())
             }
             Entry::Occupied(taken) if is_same(taken.get(), source) => Ok(()),
-            Entry::Occupied(taken) => Err(BuiltinError::Conflict {
-                destination: destination.to_owned(),
-                first: taken.get().clone(),
-                second: source.to_owned(),
-            }),
+            Entry::Occupied(taken) => Err(conflict(destination, taken.get(), source)),
         }
     }
 
@@ -92,7 +95,7 @@ impl Plan {
     pub fn clear_destinations(&self, written: &[PathBuf]) -> Result<(), BuiltinError> {
         let replaced: Vec<&PathBuf> = written
             .iter()
-            .filter(|path| self.directories.contains(path) && path.is_dir() && !path.is_symlink())
+            .filter(|path| self.directories.contains_key(*path) && path.is_dir() && !path.is_symlink())
             .collect();
         for directory in &replaced {
             let real = fs::canonicalize(directory).map_err(BuiltinError::io("look at", directory))?;
@@ -112,6 +115,10 @@ impl Plan {
         }
         Ok(())
     }
+}
+
+fn conflict(destination: &Path, first: &Path, second: &Path) -> BuiltinError {
+    BuiltinError::Conflict { destination: destination.to_owned(), first: first.to_owned(), second: second.to_owned() }
 }
 
 fn is_same(left: &Path, right: &Path) -> bool {

@@ -117,7 +117,7 @@ fn a_changed_source_replaces_the_result_and_an_edit_of_a_copy_stays_its_own() {
 
 #[test]
 fn refusals_come_before_the_first_write() {
-    let place = Place::new(&["p/f", "q/f", "d/_p/f", "d/g"]);
+    let place = Place::new(&["p/f", "q/f", "r/f/", "d/_p/f", "d/g"]);
     symlink("nowhere", place.path("work/d/dead")).unwrap();
     let cases: &[(&[(&str, &str)], &str)] = &[
         (
@@ -125,6 +125,8 @@ fn refusals_come_before_the_first_write() {
             "\"work/p/f\" and \"work/q/f\" would both become \"out/x/f\"; give them different folders (`folder.@name`) or \
              tell them apart with `substitutions`",
         ),
+        (&[("x", "[\"WORK/p/f\", \"WORK/r/f\"]")], "\"work/p/f\" and \"work/r/f\" would both become \"out/x/f\""),
+        (&[("x", "[\"WORK/r/f\", \"WORK/p/f\"]")], "\"work/r/f\" and \"work/p/f\" would both become \"out/x/f\""),
         (
             &[("x", "\"WORK/p/f\""), ("substitutions", r#"[["x", "../.."]]"#)],
             "input `x`: \"/../../f\" would leave the base directory \"out\"; mend `container` or `substitutions`, or set \
