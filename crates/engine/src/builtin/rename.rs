@@ -13,7 +13,7 @@ use super::signature::{Signature, is_given, literal, problem, text};
 use super::template::{Template, TemplateError};
 use super::{Builtin, Given, Outcome};
 
-/// nipype's extensions with a dot inside.
+/// Extensions with a dot inside: nipype's, and MRtrix's, which nipype cuts to `.gz`.
 const LONG_EXTENSIONS: &[&str] = &[".nii.gz", ".tar.gz", ".mif.gz", ".niml.dset"];
 
 pub(super) fn signature(given: &Given<'_>) -> Signature {
