@@ -2,8 +2,8 @@
 
 use pial_core::value::Value;
 
-use crate::paths;
 use crate::parameter::{FlagText, Parameter};
+use crate::paths;
 use crate::scope::{Carrier, Scope};
 use crate::template::{Piece, Word};
 

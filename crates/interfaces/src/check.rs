@@ -118,7 +118,8 @@ impl Checker {
             let message = group_message(&inputs, group);
             let place = if trail.path.is_empty() { String::new() } else { format!("{}: ", trail.path) };
             let members = group.members.join(", ");
-            let problem = |message| Problem { input: trail.input.clone(), message: format!("{place}{message} {members}") };
+            let problem =
+                |message| Problem { input: trail.input.clone(), message: format!("{place}{message} {members}") };
             self.problems.extend(message.map(problem));
         }
     }
@@ -161,6 +162,10 @@ impl Checker {
             for (name, _) in chosen.given.iter().filter(|(name, _)| !ids.iter().any(|id| id == name)) {
                 let hint = hint(name, ids.iter().map(String::as_str));
                 self.problems.push(inner.problem(name, format!("there is no such input{hint}")));
+            }
+            for fault in &chosen.command.faults {
+                let message = format!("{}: the descriptor is faulty here: {fault}", inner.path);
+                self.problems.push(Problem { input: inner.input.clone(), message });
             }
             self.command(chosen.command, &chosen.given, &inner);
         }

@@ -25,6 +25,9 @@ pub struct Command {
     pub groups: Vec<Group>,
     pub(crate) words: Vec<Word>,
     pub(crate) outputs: Vec<Output>,
+    /// Value-keys nobody declares, of a sub-command. They matter only to those who choose it: published
+    /// descriptors have such faults in alternatives that are hardly ever used.
+    pub(crate) faults: Vec<String>,
 }
 
 /// A rule over several inputs.
@@ -45,8 +48,21 @@ pub struct Group {
 }
 
 const NESTED_KEYS: &[&str] = &[
-    "id", "name", "description", "command-line", "inputs", "groups", "output-files", "stdout-output", "stderr-output",
-    "type", "value-key", "author", "url", "schema-version", "tool-version",
+    "id",
+    "name",
+    "description",
+    "command-line",
+    "inputs",
+    "groups",
+    "output-files",
+    "stdout-output",
+    "stderr-output",
+    "type",
+    "value-key",
+    "author",
+    "url",
+    "schema-version",
+    "tool-version",
 ];
 const GROUP_KEYS: &[&str] =
     &["id", "name", "description", "members", "mutually-exclusive", "one-is-required", "all-or-none"];
@@ -60,7 +76,10 @@ impl Command {
         if template.is_none() && !object.has("command-line") {
             sink.add(&object.place, "\"command-line\" is missing");
         }
-        Some(Command::read(&object, outer, template))
+        let mut command = Command::read(&object, outer, template);
+        let keys = command.keys(outer);
+        command.faults = command.words.iter().flat_map(|word| template::undeclared(&word.pieces, &keys)).collect();
+        Some(command)
     }
 
     /// Reads a command; no words when `template` is `None`.
@@ -76,6 +95,7 @@ impl Command {
             groups: object.objects("groups", GROUP_KEYS).iter().map(Group::read).collect(),
             words: template.map(|template| words(object, template, &keys)).unwrap_or_default(),
             outputs: Vec::new(),
+            faults: Vec::new(),
         };
         command.outputs = outputs.iter().map(|output| Output::read(output, &keys, &command.ids())).collect();
         command.name_groups();
@@ -87,6 +107,13 @@ impl Command {
     /// The input with this id.
     pub fn parameter(&self, id: &str) -> Option<&Parameter> {
         self.parameters.iter().find(|parameter| parameter.id == id)
+    }
+
+    /// The value-keys of its inputs and outputs, then those around it.
+    pub(crate) fn keys(&self, outer: &[String]) -> Vec<String> {
+        let inputs = self.parameters.iter().map(|parameter| &parameter.value_key);
+        let own = inputs.chain(self.outputs.iter().map(|output| &output.value_key)).flatten();
+        own.chain(outer).cloned().collect()
     }
 
     pub(crate) fn ids(&self) -> Vec<String> {

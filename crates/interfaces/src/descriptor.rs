@@ -5,11 +5,12 @@ use pial_core::value::{Type, Value};
 use serde_json::Value as Json;
 
 use crate::command::{Command, Group};
+use crate::facts::{self, Container, Suggested};
 use crate::parameter::Parameter;
 use crate::problem::{DescriptorProblem, Sink};
 use crate::reader::Object;
 use crate::template::Piece;
-use crate::{CommandLine, ExpectedOutput, OutputSource, arguments, check, given, paths, scope, shell};
+use crate::{CommandLine, ExpectedOutput, OutputSource, arguments, check, given, paths, scope, shell, template};
 
 /// One parsed tool.
 #[derive(Debug, Clone)]
@@ -26,51 +27,35 @@ pub struct Descriptor {
     outputs: Vec<Port>,
 }
 
-/// Where the tool is installed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Container {
-    /// What runs it.
-    pub kind: ContainerKind,
-    /// The image's name; for [`ContainerKind::Rootfs`] its URL.
-    pub image: String,
-    /// The registry, if not the usual one.
-    pub index: Option<String>,
-}
-
-/// What runs a container.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ContainerKind {
-    /// Docker, or what takes its images.
-    Docker,
-    /// Singularity or Apptainer.
-    Singularity,
-    /// A root file system.
-    Rootfs,
-}
-
-/// What the descriptor's author says the tool needs. Boutiques counts in GB: here 1 GB is 10^9 bytes.
-#[derive(Debug, Clone, Copy, PartialEq, Default)]
-pub struct Suggested {
-    /// CPU cores.
-    pub cpus: Option<f64>,
-    /// Memory, in bytes.
-    pub memory_bytes: Option<u64>,
-    /// Space on disk, in bytes.
-    pub disk_bytes: Option<u64>,
-    /// Run time, in seconds.
-    pub walltime_s: Option<f64>,
-}
-
 const TOOL_KEYS: &[&str] = &[
-    "name", "tool-version", "description", "deprecated-by-doi", "author", "url", "descriptor-url", "doi", "shell",
-    "tool-doi", "command-line", "container-image", "schema-version", "environment-variables", "groups", "inputs",
-    "tests", "online-platform-urls", "output-files", "invocation-schema", "suggested-resources", "tags", "error-codes",
-    "custom", "stdout-output", "stderr-output", "id",
+    "name",
+    "tool-version",
+    "description",
+    "deprecated-by-doi",
+    "author",
+    "url",
+    "descriptor-url",
+    "doi",
+    "shell",
+    "tool-doi",
+    "command-line",
+    "container-image",
+    "schema-version",
+    "environment-variables",
+    "groups",
+    "inputs",
+    "tests",
+    "online-platform-urls",
+    "output-files",
+    "invocation-schema",
+    "suggested-resources",
+    "tags",
+    "error-codes",
+    "custom",
+    "stdout-output",
+    "stderr-output",
+    "id",
 ];
-const CONTAINER_KEYS: &[&str] =
-    &["type", "image", "index", "url", "entrypoint", "container-opts", "working-directory", "container-hash"];
-const RESOURCE_KEYS: &[&str] = &["cpu-cores", "ram", "disk-space", "nodes", "walltime-estimate"];
-
 impl Descriptor {
     /// Reads a Boutiques 0.5 descriptor, plain or `0.5+styx`.
     ///
@@ -142,7 +127,8 @@ impl Descriptor {
     /// # Errors
     /// Every broken rule.
     pub fn command_line(&self, given: &[(String, Value)]) -> Result<CommandLine, Vec<Problem>> {
-        let given: Vec<(&str, Option<&Value>)> = given.iter().map(|(name, value)| (name.as_str(), Some(value))).collect();
+        let given: Vec<(&str, Option<&Value>)> =
+            given.iter().map(|(name, value)| (name.as_str(), Some(value))).collect();
         let problems = check::problems(&self.command, &given, true);
         if !problems.is_empty() {
             return Err(problems);
@@ -208,20 +194,19 @@ fn read(json: &Json, sink: &Sink) -> Option<Descriptor> {
     let text = object.required_text("command-line");
     let shell = object.some_text("shell");
     let command = Command::read(&object, &[], shell.is_none().then_some(text));
-    report_program(&object, &command);
+    report_words(&object, &command);
     let outputs = command.output_ports(&[]);
     let streams = streams(&object, &outputs);
-    let stream_ports =
-        streams.iter().map(|(name, _)| Port { name: name.clone(), kind: Type::File, mandatory: true });
+    let stream_ports = streams.iter().map(|(name, _)| Port { name: name.clone(), kind: Type::File, mandatory: true });
     Some(Descriptor {
         tool_version: object.text("tool-version").unwrap_or_default().to_owned(),
         executable: match command.words.first() {
             Some(word) => word.text(),
             None => text.split_whitespace().next().unwrap_or_default().to_owned(),
         },
-        container: container(&object),
-        suggested: suggested(&object),
-        environment: environment(&object),
+        container: facts::container(&object),
+        suggested: facts::suggested(&object),
+        environment: facts::environment(&object),
         shell: shell.map(|shell| (shell.to_owned(), shell_pieces(&object, text, &command))),
         inputs: command.input_ports(),
         outputs: outputs.iter().cloned().chain(stream_ports).collect(),
@@ -230,13 +215,16 @@ fn read(json: &Json, sink: &Sink) -> Option<Descriptor> {
     })
 }
 
-/// The first word must be a program, and always there.
-fn report_program(object: &Object<'_>, command: &Command) {
+/// Every key must be declared; the first word must be a program, and always there.
+fn report_words(object: &Object<'_>, command: &Command) {
+    let undeclared = command.words.iter().flat_map(|word| template::undeclared(&word.pieces, &command.keys(&[])));
+    undeclared.for_each(|message| object.problem("command-line", message));
     let Some(word) = command.words.first() else { return };
     let text = word.text();
-    let variable = text.split_once('=').map(|(name, _)| name).filter(|name| {
-        !name.is_empty() && name.chars().all(|c| c == '_' || c.is_ascii_alphanumeric())
-    });
+    let variable = text
+        .split_once('=')
+        .map(|(name, _)| name)
+        .filter(|name| !name.is_empty() && name.chars().all(|c| c == '_' || c.is_ascii_alphanumeric()));
     if let Some(name) = variable {
         object.problem("command-line", format!("{text:?} is shell syntax; list {name} in \"environment-variables\""));
     }
@@ -249,10 +237,7 @@ fn report_program(object: &Object<'_>, command: &Command) {
 }
 
 fn shell_pieces(object: &Object<'_>, text: &str, command: &Command) -> Vec<Piece> {
-    let inputs = command.parameters.iter().map(|parameter| &parameter.value_key);
-    let keys = inputs.chain(command.outputs.iter().map(|output| &output.value_key));
-    let keys: Vec<String> = keys.flatten().cloned().collect();
-    shell::pieces(text, &keys).unwrap_or_else(|messages| {
+    shell::pieces(text, &command.keys(&[])).unwrap_or_else(|messages| {
         messages.into_iter().for_each(|message| object.problem("command-line", message));
         Vec::new()
     })
@@ -269,51 +254,6 @@ fn streams(object: &Object<'_>, outputs: &[Port]) -> Vec<(String, OutputSource)>
         streams.push((id.to_owned(), source));
     }
     streams
-}
-
-fn container(object: &Object<'_>) -> Option<Container> {
-    let container = object.object("container-image", CONTAINER_KEYS)?;
-    let (kind, image) = match container.text("type") {
-        None | Some("docker") => (ContainerKind::Docker, "image"),
-        Some("singularity") => (ContainerKind::Singularity, "image"),
-        Some("rootfs") => (ContainerKind::Rootfs, "url"),
-        Some(other) => {
-            container.problem("type", format!("{other:?} is none of docker, singularity, rootfs"));
-            return None;
-        }
-    };
-    let index = container.some_text("index").map(str::to_owned);
-    Some(Container { kind, image: container.required_text(image).to_owned(), index })
-}
-
-fn suggested(object: &Object<'_>) -> Suggested {
-    let Some(resources) = object.object("suggested-resources", RESOURCE_KEYS) else { return Suggested::default() };
-    let number = |key| {
-        let number = resources.number(key)?;
-        if number < 0.0 {
-            resources.problem(key, format!("{number} is below zero"));
-        }
-        Some(number.max(0.0))
-    };
-    let bytes = |key| number(key).map(|gigabytes| (gigabytes * 1e9).round() as u64);
-    Suggested {
-        cpus: number("cpu-cores"),
-        memory_bytes: bytes("ram"),
-        disk_bytes: bytes("disk-space"),
-        walltime_s: number("walltime-estimate"),
-    }
-}
-
-fn environment(object: &Object<'_>) -> Vec<(String, String)> {
-    let entries = object.objects("environment-variables", &["name", "value", "description"]);
-    let entry = |entry: &Object<'_>| {
-        let name = entry.required_text("name");
-        if name.contains(['=', '\0']) {
-            entry.problem("name", "no variable's name can hold \"=\"");
-        }
-        (name.to_owned(), entry.text("value").unwrap_or_default().to_owned())
-    };
-    entries.iter().map(entry).collect()
 }
 
 fn typed(parameter: &Parameter, value: Value) -> Value {

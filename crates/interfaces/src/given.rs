@@ -75,7 +75,8 @@ impl<'a> Inputs<'a> {
 
     fn excludes(&self, by: usize, id: &str) -> bool {
         let by_id = &self.command.parameters[by].id;
-        let grouped = self.command.groups.iter().any(|g| g.exclusive && g.members.contains(by_id) && has(&g.members, id));
+        let grouped =
+            self.command.groups.iter().any(|g| g.exclusive && g.members.contains(by_id) && has(&g.members, id));
         let parameter = &self.command.parameters[by];
         grouped || has(&parameter.disables, id) || has(&self.chosen(by, &parameter.value_disables), id)
     }
@@ -125,6 +126,9 @@ pub(crate) fn choose<'a>(parameter: &'a Parameter, item: &'a Value) -> Result<Ch
         return Ok(Chosen { command: named(parameter, id)?, given: pairs(rest) });
     }
     match (parameter.alternatives.as_slice(), entries.as_slice()) {
+        ([only], [(id, Value::Map(inner))]) if only.id == *id && only.parameter(id).is_none() => {
+            Ok(Chosen { command: only, given: pairs(inner.iter()) })
+        }
         ([only], _) => Ok(Chosen { command: only, given: pairs(entries.iter()) }),
         (_, [(id, Value::Map(inner))]) => Ok(Chosen { command: named(parameter, id)?, given: pairs(inner.iter()) }),
         _ => Err(format!("say with \"@type\" which one it is: {}", ids(parameter).join(", "))),

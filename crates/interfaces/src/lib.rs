@@ -26,8 +26,35 @@
 //! - A default yields to an input that was given and excludes it (exclusive group, `disables-inputs`).
 //! - `file-template` lines get values as they are (Boutiques quotes them) and each ends in a newline.
 //! - `"pial-type": "directory"` on an input or output file of type `File` makes it a directory.
+//! - An output named by an input's text may hold directories or `..`: what to allow is the engine's decision.
+//! - A value-key that nobody declares is a problem; within a sub-command, only for those who choose it.
 //! - Unknown keys are ignored, unless nearly a known one.
+//! - A sub-command is given as `{"@type": "affine", "step": 0.1}`, `{"affine": {"step": 0.1}}`, plain `affine` when
+//!   it needs nothing, or just its inputs when there is one alternative.
 //! - `resolve-parent`, `mutable`, `tests`, `error-codes`, `tags` and an output's `uses-absolute-path` have no effect.
+//!
+//! # Example
+//!
+//! ```
+//! use pial_core::value::Value;
+//! use pial_interfaces::{Descriptor, OutputSource};
+//!
+//! let bet = Descriptor::parse(r#"{
+//!     "name": "bet", "schema-version": "0.5", "command-line": "bet [IN] [OUT] [FRAC]",
+//!     "inputs": [
+//!         {"id": "in", "name": "Image", "type": "File", "value-key": "[IN]"},
+//!         {"id": "frac", "name": "Threshold", "type": "Number", "value-key": "[FRAC]",
+//!          "command-line-flag": "-f", "optional": true, "minimum": 0, "maximum": 1}],
+//!     "output-files": [
+//!         {"id": "brain", "name": "Brain", "value-key": "[OUT]", "path-template": "[IN]_brain.nii.gz",
+//!          "path-template-stripped-extensions": [".nii.gz", ".nii"]}]
+//! }"#).expect("a descriptor");
+//!
+//! let values = [("in".to_owned(), Value::Path("/data/T1.nii.gz".to_owned())), ("frac".to_owned(), Value::Float(0.4))];
+//! let line = bet.command_line(&values).expect("values that fit");
+//! assert_eq!(line.argv, ["bet", "/data/T1.nii.gz", "T1_brain.nii.gz", "-f", "0.4"]);
+//! assert_eq!(line.outputs[0].source, OutputSource::Path("T1_brain.nii.gz".to_owned()));
+//! ```
 #![forbid(unsafe_code)]
 
 mod arguments;
@@ -35,6 +62,7 @@ mod check;
 mod command;
 mod condition;
 mod descriptor;
+mod facts;
 mod given;
 mod output;
 mod parameter;
@@ -48,7 +76,8 @@ mod template;
 use pial_core::value::Type;
 
 pub use command::{Command, Group};
-pub use descriptor::{Container, ContainerKind, Descriptor, Suggested};
+pub use descriptor::Descriptor;
+pub use facts::{Container, ContainerKind, Suggested};
 pub use parameter::{Bound, ListRule, Parameter};
 pub use problem::DescriptorProblem;
 

@@ -26,9 +26,20 @@ pub(crate) struct Output {
 }
 
 pub(crate) const OUTPUT_KEYS: &[&str] = &[
-    "id", "name", "description", "value-key", "path-template", "conditional-path-template",
-    "path-template-stripped-extensions", "list", "optional", "command-line-flag", "command-line-flag-separator",
-    "uses-absolute-path", "file-template", "pial-type",
+    "id",
+    "name",
+    "description",
+    "value-key",
+    "path-template",
+    "conditional-path-template",
+    "path-template-stripped-extensions",
+    "list",
+    "optional",
+    "command-line-flag",
+    "command-line-flag-separator",
+    "uses-absolute-path",
+    "file-template",
+    "pial-type",
 ];
 
 impl Output {
@@ -56,7 +67,8 @@ impl Output {
     /// An output whose path depends on an input that may be absent cannot be promised.
     pub(crate) fn port(&self, around: &[&Command]) -> Port {
         let always_named = self.paths.last().is_some_and(|(condition, _)| condition.is_none());
-        let always_complete = self.paths.iter().all(|(_, pieces)| pieces.iter().all(|piece| always_there(piece, around)));
+        let always_complete =
+            self.paths.iter().all(|(_, pieces)| pieces.iter().all(|piece| always_there(piece, around)));
         let mandatory = !self.optional && always_named && always_complete;
         Port { name: self.id.clone(), kind: self.kind.clone(), mandatory }
     }

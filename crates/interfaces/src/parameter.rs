@@ -80,10 +80,33 @@ pub(crate) struct FlagText {
 }
 
 pub(crate) const INPUT_KEYS: &[&str] = &[
-    "id", "name", "type", "description", "value-key", "list", "list-separator", "optional", "command-line-flag",
-    "requires-inputs", "disables-inputs", "command-line-flag-separator", "default-value", "value-choices",
-    "value-requires", "value-disables", "integer", "minimum", "maximum", "exclusive-minimum", "exclusive-maximum",
-    "min-list-entries", "max-list-entries", "uses-absolute-path", "pial-type", "resolve-parent", "mutable",
+    "id",
+    "name",
+    "type",
+    "description",
+    "value-key",
+    "list",
+    "list-separator",
+    "optional",
+    "command-line-flag",
+    "requires-inputs",
+    "disables-inputs",
+    "command-line-flag-separator",
+    "default-value",
+    "value-choices",
+    "value-requires",
+    "value-disables",
+    "integer",
+    "minimum",
+    "maximum",
+    "exclusive-minimum",
+    "exclusive-maximum",
+    "min-list-entries",
+    "max-list-entries",
+    "uses-absolute-path",
+    "pial-type",
+    "resolve-parent",
+    "mutable",
 ];
 
 impl Parameter {
@@ -109,7 +132,7 @@ impl Parameter {
     pub(crate) fn read(object: &Object<'_>, keys: &[String]) -> Parameter {
         report_misplaced(object);
         let alternatives = alternatives(object, keys);
-        let item = item_kind(object, !alternatives.is_empty());
+        let item = item_kind(object);
         let list = object.truth("list").unwrap_or(false).then(|| list_rule(object));
         let mut parameter = Parameter {
             id: object.required_text("id").to_owned(),
@@ -235,7 +258,7 @@ fn alternatives(object: &Object<'_>, keys: &[String]) -> Vec<Command> {
     }
 }
 
-fn item_kind(object: &Object<'_>, nested: bool) -> Type {
+fn item_kind(object: &Object<'_>) -> Type {
     match object.get("type") {
         Some(Json::String(name)) => match name.as_str() {
             "Number" if object.truth("integer").unwrap_or(false) => Type::Int,
@@ -249,7 +272,6 @@ fn item_kind(object: &Object<'_>, nested: bool) -> Type {
                 Type::Any
             }
         },
-        Some(Json::Object(_) | Json::Array(_)) if nested => Type::Any,
         Some(Json::Object(_) | Json::Array(_)) => Type::Any,
         Some(other) => {
             object.problem("type", format!("expected a type or a sub-command, got {}", kind(other)));
@@ -281,7 +303,7 @@ fn text_choices(object: &Object<'_>) -> Option<Vec<String>> {
 
 fn choices(object: &Object<'_>, item: &Type) -> Vec<Value> {
     let mut choices = Vec::new();
-    for json in object.has("value-choices").then(|| object.items("value-choices")).unwrap_or_default() {
+    for json in object.items("value-choices") {
         match item.coerce(Value::from(json.clone())) {
             Ok(choice) => choices.push(choice),
             Err(mismatch) => object.problem("value-choices", mismatch.to_string()),
@@ -307,13 +329,15 @@ fn by_choice(object: &Object<'_>, key: &str) -> Vec<(String, Vec<String>)> {
     rules.keys().map(|choice| (choice.to_owned(), rules.texts(choice))).collect()
 }
 
-/// An empty object is what converters write for "no default" and is taken as such.
+/// An empty object is what converters write for "no default" and is taken as such; one value is a list of one.
 fn default_value(object: &Object<'_>, parameter: &Parameter) -> Option<Value> {
     let json = object.get("default-value")?;
     if parameter.alternatives.is_empty() && json.as_object().is_some_and(serde_json::Map::is_empty) {
         return None;
     }
     let value = match (Value::from(json.clone()), &parameter.kind) {
+        (Value::List(items), kind) => kind.coerce(Value::List(items)),
+        (item, kind @ Type::List(_)) => kind.coerce(Value::List(vec![item])),
         (Value::String(text), Type::Int | Type::Float | Type::Bool) => parameter.kind.parse_value(&text),
         (value, kind) => kind.coerce(value),
     };

@@ -41,7 +41,11 @@ impl<'a> Scope<'a> {
 
     /// The inputs with a value, and their values.
     pub(crate) fn present(&self) -> impl Iterator<Item = (&'a Parameter, &Value)> {
-        self.command.parameters.iter().zip(&self.values).filter_map(|(parameter, value)| Some((parameter, value.as_ref()?)))
+        self.command
+            .parameters
+            .iter()
+            .zip(&self.values)
+            .filter_map(|(parameter, value)| Some((parameter, value.as_ref()?)))
     }
 
     /// The scopes of the sub-commands of one input, one per item.

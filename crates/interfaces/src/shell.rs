@@ -114,12 +114,23 @@ mod tests {
     #[test]
     fn safe_and_unsafe_places() {
         let keys = ["[A]".to_owned()];
-        for text in ["f [A] > out", "a=[A]; f \"$a\" '#' x#[A]", "f \\$ [A] | g", "x=$(f [A]) # note", "f [A][A]", "f `date`"] {
+        for text in
+            ["f [A] > out", "a=[A]; f \"$a\" '#' x#[A]", "f \\$ [A] | g", "x=$(f [A]) # note", "f [A][A]", "f `date`"]
+        {
             assert!(pieces(text, &keys).is_ok(), "{text}: {:?}", pieces(text, &keys));
         }
         for text in [
-            "f \"[A]\"", "f '[A]'", "f `g [A]`", "f # [A]", "f ${B:-[A]}", "f \\[A]", "f $[A]", "f $(( [A] ))",
-            "f <<END\n[A]\nEND", "(( [A] ))", "f \"$(g [A])\"",
+            "f \"[A]\"",
+            "f '[A]'",
+            "f `g [A]`",
+            "f # [A]",
+            "f ${B:-[A]}",
+            "f \\[A]",
+            "f $[A]",
+            "f $(( [A] ))",
+            "f <<END\n[A]\nEND",
+            "(( [A] ))",
+            "f \"$(g [A])\"",
         ] {
             assert!(pieces(text, &keys).is_err(), "{text}");
         }

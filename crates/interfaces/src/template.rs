@@ -51,7 +51,7 @@ pub(crate) fn words(text: &str, keys: &[String]) -> Result<Vec<Word>, Vec<String
             rest = &rest[first.len_utf8()..];
         }
     }
-    lexer.finish(keys)
+    lexer.finish()
 }
 
 /// Splits `text` at its value-keys; no quoting (paths, lines of files).
@@ -144,28 +144,25 @@ impl Lexer {
                 self.word().quoted = true;
             }
             (None, c) if c.is_whitespace() => self.words.extend(self.current.take()),
-            (None, '|' | '>' | '<' | ';' | '&') => self.refuse(format!("{c:?}")),
-            (_, '`') => self.refuse("a command in backquotes".to_owned()),
-            (_, '$') if rest.starts_with('(') => self.refuse("\"$(\"".to_owned()),
+            (None, '|' | '>' | '<' | ';' | '&') => self.refuse(&format!("{c:?}")),
+            (_, '`') => self.refuse("a command in backquotes"),
+            (_, '$') if rest.starts_with('(') => self.refuse("\"$(\""),
             (_, '$') if rest.starts_with(|c: char| c == '{' || c == '_' || c.is_ascii_alphabetic()) => {
-                self.refuse("a shell variable".to_owned());
+                self.refuse("a shell variable");
             }
             _ => self.literal(c),
         }
     }
 
-    fn finish(mut self, keys: &[String]) -> Result<Vec<Word>, Vec<String>> {
+    fn finish(mut self) -> Result<Vec<Word>, Vec<String>> {
         if self.quote.is_some() || self.escaped {
             self.problems.push("a quote is not closed".to_owned());
         }
         self.words.extend(self.current.take());
-        for word in &self.words {
-            self.problems.extend(undeclared(&word.pieces, keys));
-        }
         if self.problems.is_empty() { Ok(self.words) } else { Err(self.problems) }
     }
 
-    fn refuse(&mut self, what: String) {
+    fn refuse(&mut self, what: &str) {
         let message = format!("{what} needs a shell, and pial runs none; quote it, or set \"shell\" in the descriptor");
         if !self.problems.contains(&message) {
             self.problems.push(message);
@@ -208,17 +205,22 @@ mod tests {
 
     #[test]
     fn refuses_what_only_a_shell_does() {
-        for text in ["a | b", "a > b", "a < b", "a; b", "a && b", "a $(b)", "\"$(b)\"", "`b`", "$HOME/a", "\"${A}\"", "a &"] {
+        for text in
+            ["a | b", "a > b", "a < b", "a; b", "a && b", "a $(b)", "\"$(b)\"", "`b`", "$HOME/a", "\"${A}\"", "a &"]
+        {
             let problems = split(text).expect_err(text);
             assert!(problems[0].contains("pial runs none"), "{text}: {problems:?}");
         }
         for text in ["'a", "\"a", "a\\"] {
             assert_eq!(split(text).expect_err(text), ["a quote is not closed"], "{text}");
         }
-        assert_eq!(
-            split("a [ABC]").expect_err("undeclared"),
-            ["no input or output has the value-key [ABC]; did you mean \"[AB]\"?"]
-        );
+    }
+
+    #[test]
+    fn finds_keys_nobody_declares() {
+        let keys = ["[AB]".to_owned()];
+        let found = undeclared(&pieces("[AB][ABC] [x] [0..3] [", &keys), &keys);
+        assert_eq!(found, ["no input or output has the value-key [ABC]; did you mean \"[AB]\"?"]);
     }
 
     #[test]
