@@ -1,0 +1,149 @@
+//! Content digests of files and directories, and the file identity that says a digest still holds.
+
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+/// A BLAKE3 digest as 64 hexadecimal digits.
+pub type Digest = String;
+
+/// What tells a file from every other and from itself before a change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Identity {
+    /// Size in bytes; for a directory the total of its files.
+    pub size: u64,
+    /// Anything else that changes with the content: device, inode, modification and change time.
+    pub stamp: u64,
+}
+
+/// The identity of a file or of everything in a directory.
+///
+/// # Errors
+/// What the file system says; the path is not in it.
+pub fn identify(path: &Path) -> io::Result<Identity> {
+    let metadata = fs::metadata(path)?;
+    if !metadata.is_dir() {
+        return Ok(identity(&metadata));
+    }
+    let mut size = 0;
+    let mut hasher = blake3::Hasher::new();
+    for entry in walk(path)? {
+        let metadata = fs::symlink_metadata(&entry)?;
+        let own = identity(&metadata);
+        size += if metadata.is_file() { own.size } else { 0 };
+        hasher.update(entry.as_os_str().as_bytes().strip_prefix(path.as_os_str().as_bytes()).unwrap_or_default());
+        if !metadata.is_dir() {
+            hasher.update(&own.stamp.to_le_bytes()).update(&own.size.to_le_bytes());
+        }
+    }
+    let mut stamp = [0; 8];
+    stamp.copy_from_slice(&hasher.finalize().as_bytes()[..8]);
+    Ok(Identity { size, stamp: u64::from_le_bytes(stamp) })
+}
+
+/// The identity by the metadata of a file that is no directory.
+pub fn identity(metadata: &fs::Metadata) -> Identity {
+    // A mix of the four numbers; equality of all four is what counts, collisions need 2^32 versions of a file.
+    let parts = [
+        metadata.dev(),
+        metadata.ino(),
+        nanoseconds(metadata.mtime(), metadata.mtime_nsec()),
+        nanoseconds(metadata.ctime(), metadata.ctime_nsec()),
+    ];
+    let stamp = parts.iter().fold(0xcbf2_9ce4_8422_2325_u64, |hash, part| {
+        (hash.rotate_left(23) ^ part).wrapping_mul(0x9e37_79b9_7f4a_7c15)
+    });
+    Identity { size: metadata.len(), stamp }
+}
+
+/// Nanoseconds since 1970, wrapped.
+pub fn nanoseconds(seconds: i64, nanoseconds: i64) -> u64 {
+    (seconds as u64).wrapping_mul(1_000_000_000).wrapping_add(nanoseconds as u64)
+}
+
+/// The digest of a file's bytes, or of the names and bytes of everything in a directory.
+/// Links inside a directory count as the text they hold, so links in a circle are no matter.
+///
+/// # Errors
+/// What the file system says; the path is not in it.
+pub fn digest(path: &Path) -> io::Result<Digest> {
+    let mut hasher = blake3::Hasher::new();
+    if fs::metadata(path)?.is_dir() {
+        for entry in walk(path)? {
+            let name = entry.as_os_str().as_bytes().strip_prefix(path.as_os_str().as_bytes()).unwrap_or_default();
+            let metadata = fs::symlink_metadata(&entry)?;
+            let (kind, content) = if metadata.is_symlink() {
+                (b'l', blake3::hash(fs::read_link(&entry)?.as_os_str().as_bytes()))
+            } else if metadata.is_file() {
+                let mut file = blake3::Hasher::new();
+                update(&mut file, &entry)?;
+                (b'f', file.finalize())
+            } else {
+                (b'd', blake3::hash(b""))
+            };
+            hasher.update(&(name.len() as u64).to_le_bytes()).update(name).update(&[kind]).update(content.as_bytes());
+        }
+    } else {
+        update(&mut hasher, path)?;
+    }
+    Ok(hasher.finalize().to_hex().to_string())
+}
+
+fn update(hasher: &mut blake3::Hasher, path: &Path) -> io::Result<()> {
+    let mut file = File::open(path)?;
+    let mut buffer = [0_u8; 64 * 1024];
+    loop {
+        match file.read(&mut buffer)? {
+            0 => return Ok(()),
+            read => hasher.update(&buffer[..read]),
+        };
+    }
+}
+
+/// Everything in a directory, itself left out, sorted by path; links are not followed.
+fn walk(directory: &Path) -> io::Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    let mut open = vec![directory.to_owned()];
+    while let Some(at) = open.pop() {
+        for entry in fs::read_dir(&at)? {
+            let entry = entry?;
+            if entry.file_type()?.is_dir() {
+                open.push(entry.path());
+            }
+            found.push(entry.path());
+        }
+    }
+    found.sort_unstable();
+    Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_directory_with_links_in_a_circle_has_a_digest_that_follows_its_content() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path();
+        fs::create_dir(path.join("a")).unwrap();
+        fs::write(path.join("a/x y"), "1").unwrap();
+        std::os::unix::fs::symlink("..", path.join("a/up")).unwrap();
+        let (before, identity) = (digest(path).unwrap(), identify(path).unwrap());
+        assert_eq!(digest(path).unwrap(), before);
+        assert_eq!(identify(path).unwrap(), identity);
+        fs::write(path.join("a/x y"), "2").unwrap();
+        assert_ne!(digest(path).unwrap(), before);
+        assert_ne!(identify(path).unwrap(), identity);
+    }
+
+    #[test]
+    fn a_digest_does_not_depend_on_where_a_directory_is() {
+        let (one, two) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        for directory in [&one, &two] {
+            fs::write(directory.path().join("x"), "1").unwrap();
+        }
+        assert_eq!(digest(one.path()).unwrap(), digest(two.path()).unwrap());
+    }
+}

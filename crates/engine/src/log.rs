@@ -1,0 +1,275 @@
+//! The append-only log of a working directory: one writer, any number of readers, a torn last line dropped.
+
+use std::collections::HashMap;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+
+use crate::record::{Header, Record, VERSION};
+
+/// Where the log is in a working directory.
+pub const LOG: &str = ".pial/log";
+
+/// The log, open for appending.
+#[derive(Debug)]
+pub struct Log {
+    file: File,
+    path: PathBuf,
+    length: u64,
+    line: Vec<u8>,
+}
+
+/// A log that cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum LogError {
+    /// The file system refused.
+    #[error("cannot {what} the log {path}: {source}")]
+    Io {
+        /// What was tried.
+        what: &'static str,
+        /// The log.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// A newer pial wrote it.
+    #[error(
+        "the log {path} has version {version}, and this pial reads version {VERSION}; use the pial that wrote it, or another --work"
+    )]
+    Newer {
+        /// The log.
+        path: PathBuf,
+        /// Its version.
+        version: u32,
+    },
+    /// It is no log.
+    #[error("{0} is no log of pial's; move it away to begin anew")]
+    Foreign(PathBuf),
+}
+
+impl Log {
+    /// Opens the log of a working directory, beginning it if there is none; calls `visit` for each line with its
+    /// place. What follows the last complete line is cut off.
+    ///
+    /// # Errors
+    /// [`LogError`].
+    pub fn open(work: &Path, mut visit: impl FnMut(u64, &str)) -> Result<Log, LogError> {
+        let path = work.join(LOG);
+        let io = |what| {
+            let path = path.clone();
+            move |source| LogError::Io { what, path, source }
+        };
+        let file = OpenOptions::new().read(true).append(true).create(true).open(&path).map_err(io("open"))?;
+        let length = scan(&file, &path, &mut visit)?;
+        let mut log = Log { file, path: path.clone(), length, line: Vec::new() };
+        if log.file.metadata().map_err(io("read"))?.len() > length {
+            log.file.set_len(length).map_err(io("repair"))?;
+        }
+        if length == 0 {
+            let header = Header { pial_log: VERSION, pial: env!("CARGO_PKG_VERSION").to_owned() };
+            log.append_line(&header).map_err(io("begin"))?;
+        }
+        Ok(log)
+    }
+
+    /// Adds a record and gives its place. After an error the log is as it was.
+    ///
+    /// # Errors
+    /// What the file system says, a full disk for one.
+    pub fn append(&mut self, record: &Record<'_>) -> Result<u64, LogError> {
+        self.append_line(record).map_err(|source| LogError::Io { what: "write to", path: self.path.clone(), source })
+    }
+
+    fn append_line(&mut self, line: &impl serde::Serialize) -> io::Result<u64> {
+        self.line.clear();
+        serde_json::to_writer(&mut self.line, line)?;
+        self.line.push(b'\n');
+        if let Err(error) = self.file.write_all(&self.line) {
+            self.file.set_len(self.length)?;
+            return Err(error);
+        }
+        let place = self.length;
+        self.length += self.line.len() as u64;
+        Ok(place)
+    }
+
+    /// The line at a place.
+    ///
+    /// # Errors
+    /// What the file system says.
+    pub fn line_at(&self, place: u64) -> Result<String, LogError> {
+        line_at(&self.file, place).map_err(|source| LogError::Io { what: "read", path: self.path.clone(), source })
+    }
+}
+
+/// Reads a log without owning it, also while a run writes it; calls `visit` for each complete line.
+///
+/// # Errors
+/// [`LogError`]; a working directory without a log is an [`LogError::Io`].
+pub fn read(work: &Path, mut visit: impl FnMut(u64, &str)) -> Result<(), LogError> {
+    let path = work.join(LOG);
+    let file = File::open(&path).map_err(|source| LogError::Io { what: "open", path: path.clone(), source })?;
+    scan(&file, &path, &mut visit).map(drop)
+}
+
+/// The length of the log up to its last complete line.
+fn scan(file: &File, path: &Path, visit: &mut dyn FnMut(u64, &str)) -> Result<u64, LogError> {
+    let io = |source| LogError::Io { what: "read", path: path.to_owned(), source };
+    let mut reader = BufReader::with_capacity(64 * 1024, file);
+    reader.seek(SeekFrom::Start(0)).map_err(io)?;
+    let mut line = Vec::new();
+    let mut place = 0;
+    loop {
+        line.clear();
+        let read = reader.read_until(b'\n', &mut line).map_err(io)? as u64;
+        if line.last() != Some(&b'\n') {
+            return Ok(place);
+        }
+        let text = std::str::from_utf8(&line[..line.len() - 1]).unwrap_or_default();
+        if place == 0 {
+            check_header(text, path)?;
+        } else {
+            visit(place, text);
+        }
+        place += read;
+    }
+}
+
+fn check_header(line: &str, path: &Path) -> Result<(), LogError> {
+    match serde_json::from_str::<Header>(line) {
+        Ok(header) if header.pial_log <= VERSION => Ok(()),
+        Ok(header) => Err(LogError::Newer { path: path.to_owned(), version: header.pial_log }),
+        Err(_) => Err(LogError::Foreign(path.to_owned())),
+    }
+}
+
+fn line_at(file: &File, place: u64) -> io::Result<String> {
+    let mut line = vec![0; 2048];
+    let mut filled = 0;
+    loop {
+        let read = file.read_at(&mut line[filled..], place + filled as u64)?;
+        if let Some(end) = line[filled..filled + read].iter().position(|b| *b == b'\n') {
+            line.truncate(filled + end);
+            return String::from_utf8(line).map_err(|e| io::Error::new(io::ErrorKind::InvalidData, e));
+        }
+        if read == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        filled += read;
+        if filled == line.len() {
+            line.resize(filled * 2, 0);
+        }
+    }
+}
+
+/// Where the last result of each node and key is: what the cache looks up.
+#[derive(Debug, Default)]
+pub struct Index {
+    places: HashMap<u64, u64>,
+}
+
+impl Index {
+    /// Notes a line if it is a result.
+    pub fn note(&mut self, place: u64, line: &str) {
+        let digits = line.strip_prefix(r#"{"e":"done","h":""#).and_then(|rest| rest.get(..16));
+        if let Some(hash) = digits.and_then(|digits| u64::from_str_radix(digits, 16).ok()) {
+            self.places.insert(hash, place);
+        }
+    }
+
+    /// The place of the result of a node and key, by [`handle`].
+    pub fn find(&self, handle: u64) -> Option<u64> {
+        self.places.get(&handle).copied()
+    }
+}
+
+/// 64 bits of a node and a key together.
+pub fn handle(node: &str, key: &str) -> u64 {
+    let digest = blake3::Hasher::new().update(key.as_bytes()).update(node.as_bytes()).finalize();
+    let mut bytes = [0; 8];
+    bytes.copy_from_slice(&digest.as_bytes()[..8]);
+    u64::from_be_bytes(bytes)
+}
+
+/// Rewrites the log keeping the lines `keep` says, under the lock of its working directory.
+///
+/// # Errors
+/// [`LogError`]; the old log stands until the new one is complete.
+pub fn compact(work: &Path, mut keep: impl FnMut(u64, &str) -> bool) -> Result<(), LogError> {
+    let path = work.join(LOG);
+    let new = work.join(".pial/log.new");
+    let io = |source| LogError::Io { what: "compact", path: path.clone(), source };
+    let mut kept = io::BufWriter::new(File::create(&new).map_err(io)?);
+    let mut header = String::new();
+    BufReader::new(File::open(&path).map_err(io)?).take(4096).read_line(&mut header).map_err(io)?;
+    kept.write_all(header.as_bytes()).map_err(io)?;
+    let mut failed = None;
+    read(work, |place, line| {
+        if keep(place, line) {
+            failed = writeln!(kept, "{line}").err().or_else(|| failed.take());
+        }
+    })?;
+    failed.map_or(Ok(()), Err).map_err(io)?;
+    kept.into_inner().map_err(|e| io(e.into_error()))?.sync_all().map_err(io)?;
+    fs::rename(&new, &path).map_err(io)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn skip(node: &str) -> Record<'_> {
+        Record::Skip { node: node.into(), because: "a".into() }
+    }
+
+    fn lines(work: &Path) -> Vec<String> {
+        let mut lines = Vec::new();
+        read(work, |_, line| lines.push(line.to_owned())).unwrap();
+        lines
+    }
+
+    fn work() -> tempfile::TempDir {
+        let work = tempfile::tempdir().unwrap();
+        fs::create_dir(work.path().join(".pial")).unwrap();
+        work
+    }
+
+    #[test]
+    fn a_line_torn_at_any_byte_is_dropped_and_the_rest_kept() {
+        let work = work();
+        let mut log = Log::open(work.path(), |_, _| {}).unwrap();
+        log.append(&skip("b")).unwrap();
+        let before = fs::read(work.path().join(LOG)).unwrap();
+        let place = log.append(&skip("c")).unwrap();
+        assert_eq!(log.line_at(place).unwrap(), r#"{"e":"skip","node":"c","because":"a"}"#);
+        let after = fs::read(work.path().join(LOG)).unwrap();
+        for cut in before.len()..after.len() {
+            fs::write(work.path().join(LOG), &after[..cut]).unwrap();
+            assert_eq!(lines(work.path()).len(), 1);
+            let mut log = Log::open(work.path(), |_, _| {}).unwrap();
+            log.append(&skip("d")).unwrap();
+            assert_eq!(lines(work.path()).len(), 2, "cut at {cut}");
+        }
+    }
+
+    #[test]
+    fn newer_and_foreign_logs_are_refused() {
+        let work = work();
+        fs::write(work.path().join(LOG), "{\"pial_log\":99,\"pial\":\"9\"}\n").unwrap();
+        assert!(Log::open(work.path(), |_, _| {}).unwrap_err().to_string().contains("version 99"));
+        fs::write(work.path().join(LOG), "hello\n").unwrap();
+        assert!(matches!(Log::open(work.path(), |_, _| {}), Err(LogError::Foreign(_))));
+    }
+
+    #[test]
+    fn compaction_keeps_what_it_is_told() {
+        let work = work();
+        let mut log = Log::open(work.path(), |_, _| {}).unwrap();
+        for node in ["b", "c", "d"] {
+            log.append(&skip(node)).unwrap();
+        }
+        compact(work.path(), |_, line| !line.contains("\"c\"")).unwrap();
+        assert_eq!(lines(work.path()).len(), 2);
+    }
+}

@@ -1,0 +1,314 @@
+//! The lines of the log: what is written of each event, and how values are written.
+
+use std::borrow::Cow;
+
+use pial_core::value::Value;
+use serde::{Deserialize, Serialize};
+
+/// The version of the log format, in its first line.
+pub const VERSION: u32 = 1;
+
+/// The first line.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Header {
+    /// [`VERSION`].
+    pub pial_log: u32,
+    /// The version of pial that began the log.
+    pub pial: String,
+}
+
+/// Every other line.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "e", rename_all = "lowercase")]
+pub enum Record<'a> {
+    /// A step ended well and its outputs are published.
+    #[serde(borrow)]
+    Done(Box<Done<'a>>),
+    /// A step was launched.
+    #[serde(borrow)]
+    Start(Start<'a>),
+    /// A step failed.
+    #[serde(borrow)]
+    Failed(Box<Failed<'a>>),
+    /// A node will not run.
+    Skip {
+        /// The node.
+        #[serde(borrow)]
+        node: Cow<'a, str>,
+        /// The node that failed.
+        because: Cow<'a, str>,
+    },
+    /// The content of a file that no node made.
+    #[serde(borrow)]
+    File(Content<'a>),
+    /// What nodes run.
+    #[serde(borrow)]
+    What(Box<What<'a>>),
+    /// A run began.
+    #[serde(borrow)]
+    Run(Box<Run<'a>>),
+    /// A run ended.
+    End(End),
+}
+
+/// A step that ended well.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Done<'a> {
+    /// 16 hexadecimal digits of node and key together: what the cache looks for.
+    #[serde(borrow)]
+    pub h: Cow<'a, str>,
+    /// The node, with the item of a map node as `#3`.
+    pub node: Cow<'a, str>,
+    /// The key.
+    pub key: Cow<'a, str>,
+    /// The outputs, in the order of the interface.
+    #[serde(borrow)]
+    pub out: Vec<(Cow<'a, str>, Logged<'a>)>,
+    /// Every file among the outputs.
+    #[serde(borrow)]
+    pub files: Vec<Content<'a>>,
+    /// The directory it worked in, relative to the working directory.
+    pub dir: Cow<'a, str>,
+    /// What it ran: the digest of a [`What`].
+    pub what: Cow<'a, str>,
+    /// The inputs, each path with its digest.
+    #[serde(borrow, rename = "in")]
+    pub inputs: Vec<(Cow<'a, str>, Logged<'a>, Vec<Cow<'a, str>>)>,
+    /// What it used; nothing for a built-in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub used: Option<Used>,
+    /// Seconds since 1970 at its end.
+    pub time: f64,
+}
+
+/// A step that was launched.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Start<'a> {
+    /// The node.
+    #[serde(borrow)]
+    pub node: Cow<'a, str>,
+    /// Its process.
+    pub pid: u32,
+    /// Seconds since 1970.
+    pub time: f64,
+}
+
+/// A step that failed.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Failed<'a> {
+    /// The node.
+    #[serde(borrow)]
+    pub node: Cow<'a, str>,
+    /// What happened, in a line.
+    pub message: Cow<'a, str>,
+    /// Where it worked, relative to the working directory.
+    pub dir: Cow<'a, str>,
+    /// The crash file, relative to the working directory.
+    pub crash: Cow<'a, str>,
+    /// What it used, when it ran.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub used: Option<Used>,
+    /// Whether it will be tried again.
+    pub retry: bool,
+    /// Seconds since 1970.
+    pub time: f64,
+}
+
+/// What a step used.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Used {
+    /// Wall time in seconds.
+    pub wall_s: f64,
+    /// Processor time in user mode, in seconds.
+    pub user_s: f64,
+    /// Processor time in kernel mode, in seconds.
+    pub system_s: f64,
+    /// Peak memory in bytes.
+    pub peak_rss_bytes: u64,
+    /// How the peak was measured.
+    pub method: Method,
+}
+
+/// How a peak of memory was measured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Method {
+    /// The kernel's high-water mark of the largest single process, at `wait4`; not below the engine's own peak.
+    #[serde(rename = "ru_maxrss")]
+    MaxRss,
+}
+
+/// A file and its content: path, size, stamp ([`crate::digest::Identity`]) and digest.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Content<'a>(
+    /// The path, relative to the working directory when inside it.
+    #[serde(borrow)]
+    pub Cow<'a, str>,
+    /// Size in bytes.
+    pub u64,
+    /// The rest of the identity.
+    pub u64,
+    /// The digest.
+    pub Cow<'a, str>,
+);
+
+/// What nodes run: all of a key but the inputs.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct What<'a> {
+    /// The digest of the rest.
+    #[serde(borrow)]
+    pub what: Cow<'a, str>,
+    /// Named parts: interface, version, executable, command, environment.
+    #[serde(borrow)]
+    pub parts: Vec<(Cow<'a, str>, Cow<'a, str>)>,
+}
+
+/// A run that began.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Run<'a> {
+    /// The document's absolute path; `-` for standard input.
+    #[serde(borrow)]
+    pub document: Cow<'a, str>,
+    /// Parameters set from outside.
+    pub settings: Vec<(Cow<'a, str>, serde_json::Value)>,
+    /// The directory that relative paths in settings start from.
+    pub directory: Cow<'a, str>,
+    /// How many nodes there are.
+    pub nodes: u32,
+    /// The engine's process.
+    pub pid: u32,
+    /// The machine.
+    pub host: Cow<'a, str>,
+    /// Seconds since 1970.
+    pub time: f64,
+}
+
+/// A run that ended.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct End {
+    /// Nodes that ran and succeeded.
+    pub done: u32,
+    /// Nodes that were done before.
+    pub cached: u32,
+    /// Nodes that failed.
+    pub failed: u32,
+    /// Nodes that did not run.
+    pub skipped: u32,
+    /// Whether the user ended it.
+    pub interrupted: bool,
+    /// Wall time in seconds.
+    pub wall_s: f64,
+    /// Peak resident set of the engine, in bytes.
+    pub engine_peak_rss_bytes: u64,
+    /// Seconds since 1970.
+    pub time: f64,
+}
+
+/// A value as it stands in the log: JSON, with a path as `{"$path": ...}`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Logged<'a> {
+    /// A path, relative to the working directory when inside it.
+    Path {
+        /// The path.
+        #[serde(rename = "$path", borrow)]
+        path: Cow<'a, str>,
+    },
+    /// Nothing.
+    Null(()),
+    /// A truth value.
+    Bool(bool),
+    /// A whole number.
+    Int(i64),
+    /// Any other number; JSON has no infinity, which becomes nothing.
+    Float(f64),
+    /// Text.
+    #[serde(borrow)]
+    Text(Cow<'a, str>),
+    /// A list.
+    #[serde(borrow)]
+    List(Vec<Logged<'a>>),
+    /// A mapping, as pairs under a key of its own so that no key can be taken for a path.
+    Map {
+        /// Its entries.
+        #[serde(rename = "$map", borrow)]
+        entries: Vec<(Cow<'a, str>, Logged<'a>)>,
+    },
+}
+
+impl<'a> Logged<'a> {
+    /// A value for the log; `root` is the working directory with a slash at its end.
+    pub fn of(value: &Value, root: &str) -> Logged<'static> {
+        match value {
+            Value::Null => Logged::Null(()),
+            Value::Bool(b) => Logged::Bool(*b),
+            Value::Int(i) => Logged::Int(*i),
+            Value::Float(x) => Logged::Float(*x),
+            Value::String(s) => Logged::Text(s.clone().into()),
+            Value::Path(path) => Logged::Path { path: relative(path, root).to_owned().into() },
+            Value::List(items) => Logged::List(items.iter().map(|v| Logged::of(v, root)).collect()),
+            Value::Map(entries) => {
+                Logged::Map { entries: entries.iter().map(|(k, v)| (k.clone().into(), Logged::of(v, root))).collect() }
+            }
+        }
+    }
+
+    /// The value again, paths absolute.
+    pub fn to_value(&self, root: &str) -> Value {
+        match self {
+            Logged::Null(()) => Value::Null,
+            Logged::Bool(b) => Value::Bool(*b),
+            Logged::Int(i) => Value::Int(*i),
+            Logged::Float(x) => Value::Float(*x),
+            Logged::Text(s) => Value::String(s.clone().into_owned()),
+            Logged::Path { path } => Value::Path(absolute(path, root)),
+            Logged::List(items) => Value::List(items.iter().map(|v| v.to_value(root)).collect()),
+            Logged::Map { entries } => {
+                Value::Map(entries.iter().map(|(k, v)| (k.clone().into_owned(), v.to_value(root))).collect())
+            }
+        }
+    }
+}
+
+/// A path as the log has it: relative to the working directory when inside it.
+pub fn relative<'p>(path: &'p str, root: &str) -> &'p str {
+    path.strip_prefix(root).filter(|rest| !rest.is_empty()).unwrap_or(path)
+}
+
+/// The absolute form of a path in the log.
+pub fn absolute(path: &str, root: &str) -> String {
+    if path.starts_with('/') { path.to_owned() } else { format!("{root}{path}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_survive_the_log() {
+        let value = Value::List(vec![
+            Value::Null,
+            Value::Bool(true),
+            Value::Int(-3),
+            Value::Float(0.1),
+            Value::String("a \"b\"\n".into()),
+            Value::Path("/work dir/x/y.nii".into()),
+            Value::Path("/elsewhere/z".into()),
+            Value::Map(vec![("$path".into(), Value::String("no path".into()))]),
+        ]);
+        let text = serde_json::to_string(&Logged::of(&value, "/work dir/")).unwrap();
+        assert!(text.contains(r#"{"$path":"x/y.nii"}"#), "{text}");
+        let back: Logged<'_> = serde_json::from_str(&text).unwrap();
+        assert_eq!(back.to_value("/work dir/"), value);
+        assert_eq!(back.to_value("/moved/").to_json()[5], "/moved/x/y.nii");
+    }
+
+    /// A log written by version 1; it must be read for as long as version 1 is.
+    #[test]
+    fn a_line_of_version_1_is_read() {
+        let line = r#"{"e":"done","h":"00ff","node":"a[s=1]","key":"ab","out":[["out",{"$path":"w/a/x"}]],"files":[["w/a/x",1,2,"cd"]],"dir":"w/a","what":"ef","in":[["s","1",[]]],"used":{"wall_s":1.5,"user_s":1.0,"system_s":0.5,"peak_rss_bytes":4096,"method":"ru_maxrss"},"time":12.0}"#;
+        let record: Record<'_> = serde_json::from_str(line).unwrap();
+        let Record::Done(done) = &record else { panic!("{record:?}") };
+        assert_eq!((&*done.node, &*done.files[0].0, done.used.unwrap().wall_s), ("a[s=1]", "w/a/x", 1.5));
+        assert_eq!(serde_json::to_string(&record).unwrap(), line);
+    }
+}

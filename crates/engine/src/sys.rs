@@ -1,0 +1,210 @@
+//! The system calls that the standard library does not offer: the only file with unsafe code.
+#![expect(unsafe_code, reason = "each function wraps one call of libc and states why its use is sound")]
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::fd::{AsRawFd, FromRawFd};
+use std::os::unix::process::ExitStatusExt;
+use std::process::ExitStatus;
+use std::time::Duration;
+
+/// How a child ended and what it used, as the kernel tells it at `wait4`.
+#[derive(Debug, Clone, Copy)]
+pub struct Ended {
+    /// The process.
+    pub pid: u32,
+    /// Exit code or signal.
+    pub status: ExitStatus,
+    /// Processor time in user mode, in seconds, of the process and the children it waited for.
+    pub user_s: f64,
+    /// Processor time in kernel mode, in seconds, likewise.
+    pub system_s: f64,
+    /// Largest resident set of any one of these processes, in bytes. It starts at the peak of the process that
+    /// spawned it, so values near the engine's own peak are an upper bound.
+    pub max_rss_bytes: u64,
+}
+
+/// Signals to the engine, read instead of handled.
+#[derive(Debug)]
+pub struct Signals {
+    file: File,
+}
+
+/// The signals that reach the engine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Signal {
+    /// A child ended.
+    Child,
+    /// The run is to end.
+    Interrupt,
+    /// The size of the terminal changed.
+    Window,
+}
+
+impl Signals {
+    /// Blocks the engine's signals in this thread and makes them readable. Children of `std::process` start with
+    /// none blocked.
+    ///
+    /// # Errors
+    /// What the kernel says.
+    pub fn take_over() -> io::Result<Signals> {
+        // SAFETY: the set is initialised by sigemptyset before use and lives through all calls.
+        let fd = unsafe {
+            let mut set: libc::sigset_t = std::mem::zeroed();
+            libc::sigemptyset(&mut set);
+            for signal in [libc::SIGCHLD, libc::SIGINT, libc::SIGTERM, libc::SIGHUP, libc::SIGWINCH] {
+                libc::sigaddset(&mut set, signal);
+            }
+            if libc::pthread_sigmask(libc::SIG_BLOCK, &set, std::ptr::null_mut()) != 0 {
+                return Err(io::Error::last_os_error());
+            }
+            libc::signalfd(-1, &set, libc::SFD_CLOEXEC | libc::SFD_NONBLOCK)
+        };
+        if fd < 0 {
+            return Err(io::Error::last_os_error());
+        }
+        // SAFETY: the descriptor was just made and nothing else owns it.
+        Ok(Signals { file: unsafe { File::from_raw_fd(fd) } })
+    }
+
+    /// Waits for signals, at most `timeout`, and gives those that arrived.
+    ///
+    /// # Errors
+    /// What the kernel says.
+    pub fn wait(&mut self, timeout: Option<Duration>) -> io::Result<Vec<Signal>> {
+        let timeout =
+            timeout.map_or(-1, |t| t.as_millis().min(1 << 30) as i32 + i32::from(t.subsec_nanos() % 1_000_000 > 0));
+        let mut descriptor = libc::pollfd { fd: self.file.as_raw_fd(), events: libc::POLLIN, revents: 0 };
+        // SAFETY: one valid pollfd is passed with the count 1.
+        if unsafe { libc::poll(&mut descriptor, 1, timeout) } < 0 {
+            let error = io::Error::last_os_error();
+            return if error.kind() == io::ErrorKind::Interrupted { Ok(Vec::new()) } else { Err(error) };
+        }
+        self.read()
+    }
+
+    fn read(&mut self) -> io::Result<Vec<Signal>> {
+        const SIZE: usize = std::mem::size_of::<libc::signalfd_siginfo>();
+        let mut signals = Vec::new();
+        let mut buffer = [0_u8; SIZE];
+        loop {
+            match self.file.read(&mut buffer) {
+                Ok(SIZE) => {
+                    signals.push(match u32::from_ne_bytes([buffer[0], buffer[1], buffer[2], buffer[3]]) as i32 {
+                        libc::SIGCHLD => Signal::Child,
+                        libc::SIGWINCH => Signal::Window,
+                        _ => Signal::Interrupt,
+                    })
+                }
+                Ok(_) => return Ok(signals),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(signals),
+                Err(error) => return Err(error),
+            }
+        }
+    }
+}
+
+/// Takes one child that ended, without waiting; `None` when none has.
+///
+/// # Errors
+/// `ECHILD` when there is no child at all.
+pub fn reap() -> io::Result<Option<Ended>> {
+    let mut status = 0;
+    // SAFETY: both out-parameters are valid for writing; a zeroed rusage is a valid value.
+    let (pid, usage) = unsafe {
+        let mut usage: libc::rusage = std::mem::zeroed();
+        (libc::wait4(-1, &mut status, libc::WNOHANG, &mut usage), usage)
+    };
+    match pid {
+        0 => Ok(None),
+        pid if pid > 0 => Ok(Some(Ended {
+            pid: pid as u32,
+            status: ExitStatus::from_raw(status),
+            user_s: seconds(usage.ru_utime),
+            system_s: seconds(usage.ru_stime),
+            max_rss_bytes: usage.ru_maxrss as u64 * 1024,
+        })),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
+
+fn seconds(time: libc::timeval) -> f64 {
+    time.tv_sec as f64 + time.tv_usec as f64 * 1e-6
+}
+
+/// Sends a signal to every process of a group; `false` when the group is empty.
+pub fn signal_group(group: u32, kill: bool) -> bool {
+    let signal = if kill { libc::SIGKILL } else { libc::SIGTERM };
+    // SAFETY: kill takes plain numbers; a group of 0 or 1 would be this group or every process and is refused.
+    group > 1 && unsafe { libc::kill(-(group as i32), signal) } == 0
+}
+
+/// Kills one process.
+pub fn kill(pid: u32) {
+    if pid > 1 {
+        // SAFETY: kill takes plain numbers.
+        unsafe { libc::kill(pid as i32, libc::SIGKILL) };
+    }
+}
+
+/// Lets a stopped group run, so that it can act on a signal.
+pub fn continue_group(group: u32) {
+    if group > 1 {
+        // SAFETY: kill takes plain numbers.
+        unsafe { libc::kill(-(group as i32), libc::SIGCONT) };
+    }
+}
+
+/// Makes orphans among the descendants of this process its children (`PR_SET_CHILD_SUBREAPER`, Linux 3.4).
+pub fn adopt_orphans() {
+    // SAFETY: prctl with these numbers touches no memory.
+    unsafe { libc::prctl(libc::PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) };
+}
+
+/// Makes this process survive what ends a run from the terminal.
+pub fn ignore_terminal_signals() {
+    for signal in [libc::SIGINT, libc::SIGTERM, libc::SIGHUP, libc::SIGQUIT, libc::SIGTSTP] {
+        // SAFETY: SIG_IGN is a valid disposition for these signals.
+        unsafe { libc::signal(signal, libc::SIG_IGN) };
+    }
+}
+
+/// Peak resident set of this process so far, in bytes (`VmHWM`, by `getrusage`).
+pub fn own_peak_rss_bytes() -> u64 {
+    // SAFETY: the out-parameter is valid for writing; a zeroed rusage is a valid value.
+    let usage = unsafe {
+        let mut usage: libc::rusage = std::mem::zeroed();
+        libc::getrusage(libc::RUSAGE_SELF, &mut usage);
+        usage
+    };
+    usage.ru_maxrss as u64 * 1024
+}
+
+/// Processors this process may run on.
+pub fn affinity_cpus() -> Option<usize> {
+    // SAFETY: the set is plain bits and its size is passed.
+    unsafe {
+        let mut set: libc::cpu_set_t = std::mem::zeroed();
+        let result = libc::sched_getaffinity(0, std::mem::size_of::<libc::cpu_set_t>(), &mut set);
+        (result == 0).then(|| libc::CPU_COUNT(&set) as usize)
+    }
+}
+
+/// Keeps freed memory from staying with the process and threads from reserving address space of their own.
+pub fn keep_allocator_small() {
+    // SAFETY: mallopt takes plain numbers and is called before any thread starts.
+    unsafe {
+        libc::mallopt(libc::M_ARENA_MAX, 1);
+        libc::mallopt(libc::M_TRIM_THRESHOLD, 128 * 1024);
+    }
+}
+
+/// Columns and rows of the terminal on standard error, if it is one.
+pub fn terminal_size() -> Option<(usize, usize)> {
+    // SAFETY: a zeroed winsize is valid, and ioctl writes at most its size.
+    let size = unsafe {
+        let mut size: libc::winsize = std::mem::zeroed();
+        (libc::ioctl(2, libc::TIOCGWINSZ, &mut size) == 0).then_some(size)
+    }?;
+    (size.ws_col > 0).then_some((usize::from(size.ws_col), usize::from(size.ws_row)))
+}
