@@ -93,14 +93,13 @@ class Ports:
     inputs: list[Port] = field(default_factory=list)
     outputs: list[Port] = field(default_factory=list)
     groups: list[Port] = field(default_factory=list)
+    flags: set[str] = field(default_factory=set)
     used: set[str] = field(default_factory=set)
 
     def add(self, tool: Tool, id: str, argument: Argument, flag: str = "", repeated: bool = False) -> None:
-        """Adds the port `id` for one value, with the output it names, unless there is one of that name."""
+        """Adds the port `id` for one value, with the output it names."""
         kind = tool.kinds.get(id, argument.kind)
         self.used.add(id)
-        if any(port["id"] == id for port in self.inputs):
-            return  # one flag described once for each filter or algorithm that takes it
         port: Port = {"id": id, "name": readable(id)}
         note = tool.notes.get(id) or NOTES.get(id)
         if note:
@@ -126,7 +125,10 @@ class Ports:
             self.outputs.append(output)
 
     def add_option(self, tool: Tool, option: Option) -> None:
-        """Adds the port or ports of one option."""
+        """Adds the port or ports of one option, once: some are printed again for each filter that takes them."""
+        if option.id in self.flags:
+            return
+        self.flags.add(option.id)
         id, flag = port_id(option.id), f"-{option.id}"
         arguments = option.arguments
         if not arguments and id in tool.kinds:
@@ -135,11 +137,10 @@ class Ports:
             self.used.add(id)
             note = tool.notes.get(id) or NOTES.get(id)
             described = {"description": note} if note else {}
-            if not any(port["id"] == id for port in self.inputs):
-                self.inputs.append(
-                    {"id": id, "name": readable(id), **described, "value-key": value_key(id)}
-                    | {"command-line-flag": flag, "optional": True, "type": "Flag"}
-                )
+            self.inputs.append(
+                {"id": id, "name": readable(id), **described, "value-key": value_key(id)}
+                | {"command-line-flag": flag, "optional": True, "type": "Flag"}
+            )
         elif len(arguments) == 1:
             if keyword.iskeyword(id):  # mrtransform -from, mrgrid -as
                 id = f"{id}_{port_id(arguments[0].id)}"
