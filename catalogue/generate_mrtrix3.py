@@ -47,6 +47,7 @@ class Option:
 
     id: str
     multiple: bool = False
+    required: bool = False
     arguments: list[Argument] = field(default_factory=list)
 
 
@@ -60,7 +61,7 @@ class Usage:
 
 # An id may hold spaces ("image1 image2"); scripts print no kind.
 ARGUMENT_LINE = re.compile(r"ARGUMENT (?P<id>.+?) (?P<optional>[01]) (?P<multiple>[01])(?: (?P<kind>[A-Z0-9]*)(?P<details>.*))?$")
-OPTION_LINE = re.compile(r"OPTION -?(?P<id>\S+) [01] (?P<multiple>[01])$")
+OPTION_LINE = re.compile(r"OPTION -?(?P<id>\S+) (?P<optional>[01]) (?P<multiple>[01])$")
 
 
 def parse_usage(text: str) -> Usage:
@@ -68,7 +69,7 @@ def parse_usage(text: str) -> Usage:
     usage = Usage()
     for line in text.splitlines():
         if found := OPTION_LINE.match(line):
-            usage.options.append(Option(found["id"], found["multiple"] == "1"))
+            usage.options.append(Option(found["id"], found["multiple"] == "1", found["optional"] == "0"))
         elif found := ARGUMENT_LINE.match(line):
             target = usage.options[-1].arguments if usage.options else usage.arguments
             target.append(
@@ -145,6 +146,8 @@ class Ports:
             if keyword.iskeyword(id):  # mrtransform -from, mrgrid -as
                 id = f"{id}_{port_id(arguments[0].id)}"
             self.add(tool, id, arguments[0], flag, option.multiple and id not in tool.once)
+            if option.required:
+                del self.inputs[-1]["optional"]
         elif {tool.kinds.get(id, argument.kind) for argument in arguments} <= INPUT_KINDS:
             # -fslgrad bvecs bvals: one list of files of fixed length.
             self.add(tool, id, Argument(id, "FILEIN", multiple=True), flag)

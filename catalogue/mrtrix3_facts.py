@@ -421,4 +421,91 @@ TOOLS: dict[str, Tool] = {
         },
         printed="cost",
     ),
+    "mrhistmatch": Tool(
+        "Matches the intensities of an image to those of another.",
+        outputs={"output": "matched.mif"},
+        notes={"type": "How to match.", "target": "The image whose histogram to match."},
+    ),
+    "mrhistogram": Tool(
+        "Writes a histogram of the intensities of an image.",
+        outputs={"hist": "histogram.csv"},
+        notes={"template": "Histogram whose bins to use.", "bins": "Number of bins."},
+    ),
+    "mrcentroid": Tool(
+        "Prints the centre of mass of an image (mm).",
+        notes={"voxelspace": "Print it in voxels."},
+        printed="centroid",
+    ),
+    "labelconvert": Tool(
+        "Renumbers a parcellation from one lookup table to another.",
+        outputs={"image_out": "nodes.mif"},
+        notes={"lut_in": "Lookup table of the parcellation.", "lut_out": "Lookup table wanted."},
+    ),
+    "dwi2adc": Tool(
+        "Fits the apparent diffusion coefficient: an image of two volumes, b=0 signal and coefficient.",
+        outputs={"output": "adc.mif"},
+        notes={"input": "Diffusion series with its gradient table."},
+    ),
+    "mtnormalise": Tool(
+        "Normalises the intensities of the tissue components of multi-tissue deconvolution.",
+        positional=(
+            ("wm", "IMAGEIN"),
+            ("wm_norm", "IMAGEOUT"),
+            ("gm", "IMAGEIN", (), True),
+            ("gm_norm", "IMAGEOUT", (), True),
+            ("csf", "IMAGEIN", (), True),
+            ("csf_norm", "IMAGEOUT", (), True),
+        ),
+        outputs={"wm_norm": "wm_norm.mif"},
+        notes={
+            "wm": "White matter fibre orientations.",
+            "gm_norm": "File to write normalised grey matter to.",
+            "csf_norm": "File to write normalised cerebrospinal fluid to.",
+        },
+        groups=(
+            {"id": "grey_matter", "name": "Grey matter", "members": ["gm", "gm_norm"], "all-or-none": True},
+            {"id": "fluid", "name": "Cerebrospinal fluid", "members": ["csf", "csf_norm"], "all-or-none": True},
+        ),
+    ),
+    "sh2peaks": Tool(
+        "Finds the peaks of fibre orientation distributions.",
+        outputs={"output": "peaks.mif"},
+        notes={"sh": "The fibre orientation distributions.", "num": "Number of peaks."},
+        omit=frozenset({"direction"}),
+    ),
+    "tckedit": Tool(
+        "Selects streamlines, or joins several files of them.",
+        outputs={"tracks_out": "tracks_edited.tck"},
+        kinds={"include": "FILEIN", "include_ordered": "FILEIN", "exclude": "FILEIN", "mask": "FILEIN"},
+        notes={
+            "include": "Masks that a streamline must pass.",
+            "exclude": "Masks that a streamline must not enter.",
+            "mask": "Masks that streamlines are cut at.",
+            "number": "Number of streamlines to keep.",
+        },
+    ),
+    "tckstats": Tool(
+        "Prints statistics of the lengths of streamlines (mm).",
+        notes={
+            "output": "The statistics to print, in this order; all of them in a table if not given.",
+            "histogram": "File to write a histogram to.",
+            "dump": "File to write every length to.",
+        },
+        printed="statistics",
+    ),
+    "tcksift2": Tool(
+        "Finds a weight for each streamline so that their density fits the fibre orientations.",
+        outputs={"out_weights": "weights.txt"},
+        notes={"act": "Five-tissue-type image.", "out_mu": "File to write the proportionality coefficient to."},
+        omit=frozenset({"output_debug"}),
+    ),
+    "tck2connectome": Tool(
+        "Makes a connectivity matrix from streamlines and a parcellation.",
+        outputs={"connectome_out": "connectome.csv"},
+        notes={
+            "nodes_in": "The parcellation, numbered from 1.",
+            "symmetric": "Fill both halves of the matrix.",
+            "out_assignments": "File to write the two nodes of each streamline to.",
+        },
+    ),
 }

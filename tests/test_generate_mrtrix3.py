@@ -60,7 +60,7 @@ class Parsing(unittest.TestCase):
 
     def test_scripts_print_a_dash_and_no_kinds(self) -> None:
         usage = parse_usage("OPTION -fslgrad 1 0\nARGUMENT bvecs 0 0\n")
-        self.assertEqual(usage.options, [Option("fslgrad", False, [Argument("bvecs")])])
+        self.assertEqual(usage.options, [Option("fslgrad", arguments=[Argument("bvecs")])])
 
     def test_ids_may_hold_spaces_and_numbers_may_look_like_flags(self) -> None:
         self.assertEqual(parse_usage("ARGUMENT image1 image2 0 1 IMAGEIN").arguments[0].id, "image1 image2")
@@ -97,6 +97,10 @@ class Ports(unittest.TestCase):
         port = by_id(described()["inputs"])["field"]
         self.assertEqual((port["list"], port["list-separator"]), (True, " -field "))
         self.assertNotIn("list", by_id(described(once=frozenset({"field"}))["inputs"])["field"])
+
+    def test_some_options_are_required(self) -> None:
+        usage = "ARGUMENT out 0 0 IMAGEOUT\nOPTION mask 0 0\nARGUMENT image 0 0 IMAGEIN\n"
+        self.assertNotIn("optional", by_id(described(usage)["inputs"])["mask"])
 
     def test_words_that_python_keeps_for_itself_are_lengthened(self) -> None:
         self.assertIn("as_reference_image", by_id(described()["inputs"]))
