@@ -1,4 +1,4 @@
-"""Writes generated descriptors, or says how the committed ones differ; knows nothing of the tools described."""
+"""What the generators share: names, the files and their check; knows nothing of the tools described."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ import argparse
 import difflib
 import json
 import sys
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, Callable, Iterable
+from typing import Any, Callable
 
 Descriptor = dict[str, Any]
 
@@ -59,3 +60,13 @@ def check(files: dict[Path, str]) -> int:
         return 1
     print(f"{len(files)} descriptors are up to date")
     return 0
+
+
+def readable(id: str) -> str:
+    """A heading made of an identifier."""
+    return id.replace("_", " ").capitalize()
+
+
+def value_key(id: str) -> str:
+    """The placeholder of an identifier in the command line."""
+    return f"[{id.upper()}]"

@@ -14,9 +14,10 @@ import subprocess
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any
 
 import descriptor_files
+from descriptor_files import readable, value_key
 from mrtrix3_facts import EVERYWHERE, NOTES, TOOLS, VERSION, Tool
 
 Port = dict[str, Any]
@@ -60,7 +61,9 @@ class Usage:
 
 
 # An id may hold spaces ("image1 image2"); scripts print no kind.
-ARGUMENT_LINE = re.compile(r"ARGUMENT (?P<id>.+?) (?P<optional>[01]) (?P<multiple>[01])(?: (?P<kind>[A-Z0-9]*)(?P<details>.*))?$")
+ARGUMENT_LINE = re.compile(
+    r"ARGUMENT (?P<id>.+?) (?P<optional>[01]) (?P<multiple>[01])(?: (?P<kind>[A-Z0-9]*)(?P<details>.*))?$"
+)
 OPTION_LINE = re.compile(r"OPTION -?(?P<id>\S+) (?P<optional>[01]) (?P<multiple>[01])$")
 
 
@@ -205,16 +208,6 @@ def positional_id(word: str) -> str:
     return f"{id}_file" if keyword.iskeyword(id) else id
 
 
-def readable(id: str) -> str:
-    """A heading made of the identifier."""
-    return id.replace("_", " ").capitalize()
-
-
-def value_key(id: str) -> str:
-    """The placeholder in the command line."""
-    return f"[{id.upper()}]"
-
-
 # --- from ports to the descriptor
 
 
@@ -277,14 +270,16 @@ def generate(name: str) -> dict[str, Any]:
     """Asks the installed command and describes it."""
     installed = installed_version()
     if installed != VERSION:
-        raise ValueError(f"MRtrix3 {installed} is installed, the descriptors are of {VERSION}: set VERSION in mrtrix3_facts.py")
+        raise ValueError(
+            f"MRtrix3 {installed} is installed, the descriptors are of {VERSION}: set VERSION in mrtrix3_facts.py"
+        )
     tool = TOOLS[name]
-    algorithms: list[Optional[str]] = list(tool.algorithms) or [None]
+    algorithms: list[str | None] = list(tool.algorithms) or [None]
     usages = [parse_usage(printed_usage(tool.command or name, algorithm)) for algorithm in algorithms]
     return descriptor(name, tool, usages, installed)
 
 
-def printed_usage(command: str, algorithm: Optional[str]) -> str:
+def printed_usage(command: str, algorithm: str | None) -> str:
     """What the command prints of itself; an algorithm of a script prints its own."""
     words = [command] + ([algorithm] if algorithm else []) + ["__print_full_usage__"]
     return subprocess.run(words, check=True, capture_output=True, text=True).stdout

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import descriptor_files
+from descriptor_files import readable, value_key
 from workbench_facts import KINDS, NOTES, TOOLS, VERSION, Tool
 
 Port = dict[str, Any]
@@ -196,16 +197,6 @@ def port_id(word: str) -> str:
     return re.sub(r"[^a-z0-9]+", "_", word.lower()).strip("_")
 
 
-def readable(id: str) -> str:
-    """A heading made of the identifier."""
-    return id.replace("_", " ").capitalize()
-
-
-def value_key(id: str) -> str:
-    """The placeholder in the command line."""
-    return f"[{id.upper()}]"
-
-
 # --- from ports to the descriptor
 
 
@@ -245,7 +236,9 @@ def generate(name: str) -> dict[str, Any]:
     installed = re.search(r"Version: (\S+)", printed("-version"))
     version = installed[1] if installed else "of unknown version"
     if version != VERSION:
-        raise ValueError(f"workbench {version} is installed, the descriptors are of {VERSION}: set VERSION in workbench_facts.py")
+        raise ValueError(
+            f"workbench {version} is installed, the descriptors are of {VERSION}: set VERSION in workbench_facts.py"
+        )
     return descriptor(name, TOOLS[name], parse_help(printed(f"-{name}")), version)
 
 

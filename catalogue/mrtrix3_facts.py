@@ -8,7 +8,7 @@ Sources: the commands' help pages and https://mrtrix.readthedocs.io/en/3.0.3/.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Optional
+from typing import Any
 
 # The version that the committed descriptors were generated from.
 VERSION = "3.0.3"
@@ -24,7 +24,7 @@ class Tool:
     # One sentence for people.
     description: str
     # The executable, if the descriptor's name is another; algorithms of a script, the first being the default.
-    command: Optional[str] = None
+    command: str | None = None
     algorithms: tuple[str, ...] = ()
     # Replaces the positional arguments: (id, kind, details, optional, multiple), as in generate_mrtrix3.Argument.
     positional: tuple[tuple[Any, ...], ...] = ()
@@ -38,12 +38,12 @@ class Tool:
     changes: dict[str, dict[str, Any]] = field(default_factory=dict)
     # Options left out, or the only ones kept.
     omit: frozenset[str] = frozenset()
-    only: Optional[frozenset[str]] = None
+    only: frozenset[str] | None = None
     # Options that may be given often, of which one is enough for a workflow.
     once: frozenset[str] = frozenset()
     groups: tuple[dict[str, Any], ...] = ()
     # The id of the text on standard output, where that is a result.
-    printed: Optional[str] = None
+    printed: str | None = None
     resources: dict[str, float] = field(default_factory=dict)
 
 
@@ -126,7 +126,7 @@ TOOLS: dict[str, Tool] = {
         },
     ),
     "mrcalc": Tool(
-        "Computes with images voxel by voxel, in reverse Polish notation: first all images, then operations and numbers.",
+        "Computes with images voxel by voxel, in reverse Polish notation: all images, then operations.",
         positional=(
             ("images", "IMAGEIN", (), False, True),
             ("operations", "TEXT", (), False, True),
@@ -176,7 +176,11 @@ TOOLS: dict[str, Tool] = {
     "maskfilter": Tool(
         "Cleans, dilates, erodes or smooths a mask, or keeps its largest connected part.",
         outputs={"output": "mask_filtered.mif"},
-        notes={"filter": "What to do.", "npass": "How often to do it.", "largest": "With connect: keep only the largest part."},
+        notes={
+            "filter": "What to do.",
+            "npass": "How often to do it.",
+            "largest": "With connect: keep only the largest part.",
+        },
     ),
     "mrfilter": Tool(
         "Smooths or filters an image: Gaussian, median, gradient, Fourier, intensity normalisation.",
@@ -200,12 +204,19 @@ TOOLS: dict[str, Tool] = {
     "dwiextract": Tool(
         "Takes volumes out of a diffusion series: the b=0 ones, the others, or single shells.",
         outputs={"output": "dwi_extracted.mif"},
-        notes={"bzero": "The b=0 volumes.", "no_bzero": "All but the b=0 volumes.", "singleshell": "Only one shell, and b=0."},
+        notes={
+            "bzero": "The b=0 volumes.",
+            "no_bzero": "All but the b=0 volumes.",
+            "singleshell": "Only one shell, and b=0.",
+        },
     ),
     "dwidenoise": Tool(
-        "Removes noise from a diffusion series by Marchenko-Pastur principal component analysis; the first step of a chain.",
+        "Removes noise from a diffusion series by Marchenko-Pastur PCA; must be the first step of a chain.",
         outputs={"out": "dwi_denoised.mif"},
-        notes={"dwi": "The raw diffusion series.", "extent": "Size of the patch (voxels, odd); no larger than the image."},
+        notes={
+            "dwi": "The raw diffusion series.",
+            "extent": "Size of the patch (voxels, odd); no larger than the image.",
+        },
         resources={"cpu-cores": 2, "ram": 2},
     ),
     "mrdegibbs": Tool(
@@ -216,7 +227,10 @@ TOOLS: dict[str, Tool] = {
     "dwi2mask": Tool(
         "Makes a brain mask from a diffusion series.",
         outputs={"output": "mask.mif"},
-        notes={"input": "Diffusion series with its gradient table.", "clean_scale": "Width of the bridges to cut (voxels); 0 turns it off."},
+        notes={
+            "input": "Diffusion series with its gradient table.",
+            "clean_scale": "Width of the bridges to cut (voxels); 0 turns it off.",
+        },
     ),
     "dwi2tensor": Tool(
         "Fits the diffusion tensor, and the kurtosis tensor if wanted.",
@@ -370,14 +384,21 @@ TOOLS: dict[str, Tool] = {
     ),
     "tckinfo": Tool(
         "Prints what the header of a streamlines file says.",
-        notes={"tracks": "One or more streamlines files.", "count": "Count the streamlines instead of trusting the header."},
+        notes={
+            "tracks": "One or more streamlines files.",
+            "count": "Count the streamlines instead of trusting the header.",
+        },
         printed="information",
     ),
     "tckmap": Tool(
         "Makes an image of streamlines: their density, or a property of them.",
         outputs={"output": "track_density.mif"},
         kinds={"dixel": "FILEIN"},
-        notes={"tracks": "The streamlines.", "vox": "Voxel size of the output (mm).", "contrast": "What a voxel tells."},
+        notes={
+            "tracks": "The streamlines.",
+            "vox": "Voxel size of the output (mm).",
+            "contrast": "What a voxel tells.",
+        },
     ),
     "mrregister": Tool(
         "Registers one image to another: rigid, affine, nonlinear, or one after another.",

@@ -6,7 +6,7 @@ Kinds are "File", "String", "Number", "Integer" or a list of choices. Source: `w
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Optional
+from typing import Any
 
 # The version that the committed descriptors were generated from.
 VERSION = "1.5.0"
@@ -29,7 +29,7 @@ class Tool:
     letters: dict[str, str] = field(default_factory=dict)
     groups: tuple[dict[str, Any], ...] = ()
     # The id of the text on standard output, where that is a result.
-    printed: Optional[str] = None
+    printed: str | None = None
 
 
 REDUCTIONS = [
@@ -111,9 +111,7 @@ TOOLS: dict[str, Tool] = {
             "fixnan": "Number to put where the result is not one.",
             **{letter: f"The volume called {letter} in the formula." for letter in "abcdef"},
         },
-        groups=(
-            {"id": "variables", "name": "Variables", "members": list("abcdef"), "one-is-required": True},
-        ),
+        groups=({"id": "variables", "name": "Variables", "members": list("abcdef"), "one-is-required": True},),
     ),
     "volume-smoothing": Tool(
         "Smooths a volume with a Gaussian.",
@@ -222,7 +220,10 @@ TOOLS: dict[str, Tool] = {
     "volume-label-import": Tool(
         "Makes a label volume from whole numbers and a list of their names and colours.",
         outputs={"output": "labels.nii.gz"},
-        notes={"input": "Volume of whole numbers.", "label_list_file": "For each label a line with its name and one with number, red, green, blue, alpha."},
+        notes={
+            "input": "Volume of whole numbers.",
+            "label_list_file": "For each label a line with its name and one with number, red, green, blue, alpha.",
+        },
     ),
     "volume-label-export-table": Tool(
         "Writes the names and colours of a label volume as text.",

@@ -9,8 +9,9 @@ import shutil
 import subprocess
 import sys
 import unittest
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Iterator
+from typing import Any
 
 CATALOGUE = Path(__file__).resolve().parent.parent / "catalogue"
 

