@@ -18,20 +18,29 @@ pub struct Identity {
     pub stamp: u64,
 }
 
+/// Whose file it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Owner {
+    /// Anyone's: the change time counts too, as a program can set the modification time back.
+    User,
+    /// A node's result: the change time is left out, as a hard link made of the file (by a datasink) changes it.
+    Node,
+}
+
 /// The identity of a file or of everything in a directory.
 ///
 /// # Errors
 /// What the file system says; the path is not in it.
-pub fn identify(path: &Path) -> io::Result<Identity> {
+pub fn identify(path: &Path, owner: Owner) -> io::Result<Identity> {
     let metadata = fs::metadata(path)?;
     if !metadata.is_dir() {
-        return Ok(identity(&metadata));
+        return Ok(identity(&metadata, owner));
     }
     let mut size = 0;
     let mut hasher = blake3::Hasher::new();
     for entry in walk(path)? {
         let metadata = fs::symlink_metadata(&entry)?;
-        let own = identity(&metadata);
+        let own = identity(&metadata, owner);
         size += if metadata.is_file() { own.size } else { 0 };
         hasher.update(entry.as_os_str().as_bytes().strip_prefix(path.as_os_str().as_bytes()).unwrap_or_default());
         if !metadata.is_dir() {
@@ -43,23 +52,22 @@ pub fn identify(path: &Path) -> io::Result<Identity> {
     Ok(Identity { size, stamp: u64::from_le_bytes(stamp) })
 }
 
-/// The identity by the metadata of a file that is no directory.
-pub fn identity(metadata: &fs::Metadata) -> Identity {
-    // A mix of the four numbers; equality of all four is what counts, collisions need 2^32 versions of a file.
-    let parts = [
-        metadata.dev(),
-        metadata.ino(),
-        nanoseconds(metadata.mtime(), metadata.mtime_nsec()),
-        nanoseconds(metadata.ctime(), metadata.ctime_nsec()),
-    ];
-    let stamp = parts.iter().fold(0xcbf2_9ce4_8422_2325_u64, |hash, part| {
-        (hash.rotate_left(23) ^ part).wrapping_mul(0x9e37_79b9_7f4a_7c15)
-    });
+fn identity(metadata: &fs::Metadata, owner: Owner) -> Identity {
+    let changed = match owner {
+        Owner::User => nanoseconds(metadata.ctime(), metadata.ctime_nsec()),
+        Owner::Node => 0,
+    };
+    let modified = nanoseconds(metadata.mtime(), metadata.mtime_nsec());
+    // A mix of the four numbers: equality of all four is what counts.
+    let stamp =
+        [metadata.dev(), metadata.ino(), modified, changed].iter().fold(0xcbf2_9ce4_8422_2325_u64, |hash, part| {
+            (hash.rotate_left(23) ^ part).wrapping_mul(0x9e37_79b9_7f4a_7c15)
+        });
     Identity { size: metadata.len(), stamp }
 }
 
 /// Nanoseconds since 1970, wrapped.
-pub fn nanoseconds(seconds: i64, nanoseconds: i64) -> u64 {
+fn nanoseconds(seconds: i64, nanoseconds: i64) -> u64 {
     (seconds as u64).wrapping_mul(1_000_000_000).wrapping_add(nanoseconds as u64)
 }
 
@@ -130,12 +138,12 @@ mod tests {
         fs::create_dir(path.join("a")).unwrap();
         fs::write(path.join("a/x y"), "1").unwrap();
         std::os::unix::fs::symlink("..", path.join("a/up")).unwrap();
-        let (before, identity) = (digest(path).unwrap(), identify(path).unwrap());
+        let (before, identity) = (digest(path).unwrap(), identify(path, Owner::User).unwrap());
         assert_eq!(digest(path).unwrap(), before);
-        assert_eq!(identify(path).unwrap(), identity);
+        assert_eq!(identify(path, Owner::User).unwrap(), identity);
         fs::write(path.join("a/x y"), "2").unwrap();
         assert_ne!(digest(path).unwrap(), before);
-        assert_ne!(identify(path).unwrap(), identity);
+        assert_ne!(identify(path, Owner::User).unwrap(), identity);
     }
 
     #[test]

@@ -1,7 +1,21 @@
 //! Every effect of pial: spawn, reap, measure, limit, log, cache, built-in nodes.
 
+pub mod budget;
 pub mod builtin;
+pub mod catalogue;
+pub mod collect;
+pub mod contents;
+pub mod crash;
 pub mod digest;
+pub mod guardian;
+pub mod launch;
 pub mod log;
+pub mod observe;
+pub mod prepare;
 pub mod record;
+pub mod run;
+pub mod store;
 pub mod sys;
+pub mod task;
+pub mod what;
+pub mod work;

@@ -18,6 +18,7 @@ pub struct Log {
     path: PathBuf,
     length: u64,
     line: Vec<u8>,
+    writable: bool,
 }
 
 /// A log that cannot be used.
@@ -62,7 +63,7 @@ impl Log {
         };
         let file = OpenOptions::new().read(true).append(true).create(true).open(&path).map_err(io("open"))?;
         let length = scan(&file, &path, &mut visit)?;
-        let mut log = Log { file, path: path.clone(), length, line: Vec::new() };
+        let mut log = Log { file, path: path.clone(), length, line: Vec::new(), writable: true };
         if log.file.metadata().map_err(io("read"))?.len() > length {
             log.file.set_len(length).map_err(io("repair"))?;
         }
@@ -71,6 +72,21 @@ impl Log {
             log.append_line(&header).map_err(io("begin"))?;
         }
         Ok(log)
+    }
+
+    /// Opens a log without the right to write, also while a run writes it; what is appended goes nowhere.
+    ///
+    /// # Errors
+    /// [`LogError`]; there being no log is none.
+    pub fn open_to_read(work: &Path, mut visit: impl FnMut(u64, &str)) -> Result<Log, LogError> {
+        let path = work.join(LOG);
+        let opened = File::open(&path).or_else(|error| match error.kind() {
+            io::ErrorKind::NotFound => File::open("/dev/null"),
+            _ => Err(error),
+        });
+        let file = opened.map_err(|source| LogError::Io { what: "open", path: path.clone(), source })?;
+        let length = scan(&file, &path, &mut visit)?;
+        Ok(Log { file, path, length, line: Vec::new(), writable: false })
     }
 
     /// Adds a record and gives its place. After an error the log is as it was.
@@ -82,6 +98,9 @@ impl Log {
     }
 
     fn append_line(&mut self, line: &impl serde::Serialize) -> io::Result<u64> {
+        if !self.writable {
+            return Ok(0);
+        }
         self.line.clear();
         serde_json::to_writer(&mut self.line, line)?;
         self.line.push(b'\n');
@@ -176,6 +195,11 @@ impl Index {
         if let Some(hash) = digits.and_then(|digits| u64::from_str_radix(digits, 16).ok()) {
             self.places.insert(hash, place);
         }
+    }
+
+    /// Notes a result that was just recorded.
+    pub fn insert(&mut self, handle: u64, place: u64) {
+        self.places.insert(handle, place);
     }
 
     /// The place of the result of a node and key, by [`handle`].

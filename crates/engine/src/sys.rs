@@ -128,6 +128,12 @@ pub fn reap() -> io::Result<Option<Ended>> {
     }
 }
 
+/// Waits for one child that was killed, so that its own children are adopted before they are looked for.
+pub fn reap_one(pid: u32) {
+    // SAFETY: a null status is allowed; a pid that is no child gives an error that does not matter.
+    unsafe { libc::waitpid(pid as i32, std::ptr::null_mut(), 0) };
+}
+
 fn seconds(time: libc::timeval) -> f64 {
     time.tv_sec as f64 + time.tv_usec as f64 * 1e-6
 }

@@ -57,7 +57,15 @@ impl Plan {
         let mapped = template.map.as_ref().is_some_and(|map| map.fields.contains(&at));
         let value = if mapped { coerce_items(input, value) } else { input.kind.coerce(value) };
         let value = value.map_err(|mismatch| Unavailable::Mismatch { input: input.name.clone(), mismatch })?;
-        Ok(absolute(value, &template.base))
+        Ok(match value {
+            // Where a built-in looks or writes is told by its path, not by what is in it.
+            Value::String(path)
+                if input.name == "base_directory" && matches!(template.work, super::Work::Builtin(_)) =>
+            {
+                Value::String(join_path(&template.base, &path))
+            }
+            value => absolute(value, &template.base),
+        })
     }
 
     fn gather<E>(

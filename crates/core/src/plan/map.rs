@@ -44,10 +44,10 @@ impl Items {
     ///
     /// # Errors
     /// [`MapError`] when they are no lists or differ in length.
-    pub fn find(map: &Map, names: &[&str], inputs: &[(&str, Value)]) -> Result<Items, MapError> {
+    pub fn find(map: &Map, names: &[&str], inputs: &[(String, Value)]) -> Result<Items, MapError> {
         let mut found: Option<(&str, Shape)> = None;
         for name in names {
-            let value = inputs.iter().find(|(n, _)| n == name).map(|(_, value)| value);
+            let value = inputs.iter().find(|(n, _)| n == *name).map(|(_, value)| value);
             let Some(value) = value else { return Err(MapError::Absent((*name).to_owned())) };
             let Value::List(items) = value else { return Err(MapError::NoList((*name).to_owned())) };
             let shape = if map.nested { shape(value) } else { Shape::List(vec![Shape::Item; items.len()]) };
@@ -79,10 +79,10 @@ impl Items {
     }
 
     /// The inputs of one run.
-    pub fn inputs(&self, map: &Map, names: &[&str], inputs: &[(&str, Value)], index: usize) -> Vec<(String, Value)> {
-        let one = |(name, value): &(&str, Value)| {
-            let value = if names.contains(name) { item(value, map.nested, index) } else { value.clone() };
-            ((*name).to_owned(), value)
+    pub fn inputs(&self, map: &Map, names: &[&str], inputs: &[(String, Value)], index: usize) -> Vec<(String, Value)> {
+        let one = |(name, value): &(String, Value)| {
+            let value = if names.contains(&name.as_str()) { item(value, map.nested, index) } else { value.clone() };
+            (name.clone(), value)
         };
         inputs.iter().map(one).filter(|(_, value)| *value != Value::Null).collect()
     }
@@ -151,7 +151,7 @@ mod tests {
             (false, "[]", "[]", 0, "[null,null]"),
         ] {
             let map = Map { fields: vec![0, 1], nested };
-            let inputs = [("a", list(a)), ("b", list(b))];
+            let inputs = [("a".to_owned(), list(a)), ("b".to_owned(), list(b))];
             let items = Items::find(&map, &["a", "b"], &inputs).unwrap();
             assert_eq!(items.len(), count, "{a}");
             if count > 0 {
@@ -160,7 +160,7 @@ mod tests {
             }
         }
         let map = Map { fields: vec![0], nested: true };
-        let inputs = [("a", list("[[1,2],[],[3]]"))];
+        let inputs = [("a".to_owned(), list("[[1,2],[],[3]]"))];
         let items = Items::find(&map, &["a"], &inputs).unwrap();
         let out = items.collect(vec![Value::Int(7), Value::Int(8), Value::Int(9)]);
         assert_eq!(out, list("[[7,8],[],[9]]"));
@@ -169,7 +169,7 @@ mod tests {
     #[test]
     fn unequal_lengths_are_named() {
         let map = Map { fields: vec![0, 1], nested: false };
-        let inputs = [("a", list("[1,2]")), ("b", list("[1]"))];
+        let inputs = [("a".to_owned(), list("[1,2]")), ("b".to_owned(), list("[1]"))];
         let error = Items::find(&map, &["a", "b"], &inputs).unwrap_err();
         assert_eq!(error.to_string(), "`a` has 2 items and `b` has 1; mapped inputs must be equally long");
     }

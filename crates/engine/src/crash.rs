@@ -1,0 +1,152 @@
+//! Crash files: one readable text and the same as JSON for each failure.
+
+use std::fmt::Write as _;
+use std::fs::{self, File};
+use std::io::{self, Read, Seek, SeekFrom};
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use crate::prepare::quote;
+use crate::record::Used;
+
+/// How much of the end of each stream a crash file holds, in bytes.
+const TAIL: u64 = 8 * 1024;
+
+/// The version of the JSON form.
+const VERSION: u32 = 1;
+
+/// A failure.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Crash {
+    /// The version of this form.
+    pub pial_crash: u32,
+    /// The node.
+    pub node: String,
+    /// What happened, in a line.
+    pub message: String,
+    /// When, in UTC.
+    pub time: String,
+    /// Which attempt it was, from 1.
+    pub attempt: u32,
+    /// The program and its arguments; nothing for a built-in.
+    pub command: Vec<String>,
+    /// Where it worked; it is kept as the step left it.
+    pub directory: String,
+    /// Variables that were added to the environment.
+    pub environment: Vec<(String, String)>,
+    /// The exit code.
+    pub exit_code: Option<i32>,
+    /// The signal that ended it.
+    pub signal: Option<i32>,
+    /// What it used.
+    pub used: Option<Used>,
+    /// Its limit of wall time, in seconds.
+    pub time_limit_s: Option<f64>,
+    /// A line for a shell that does the same again.
+    pub reproduce: String,
+    /// The end of what it printed to standard output.
+    pub stdout: String,
+    /// The end of what it printed to standard error.
+    pub stderr: String,
+}
+
+impl Crash {
+    /// Adds the line that reproduces the failure and the ends of both streams.
+    pub fn complete(mut self, node_directory: &Path) -> Crash {
+        self.pial_crash = VERSION;
+        self.stdout = tail(&node_directory.join("stdout")).unwrap_or_default();
+        self.stderr = tail(&node_directory.join("stderr")).unwrap_or_default();
+        if !self.command.is_empty() {
+            let variables: String = self.environment.iter().map(|(k, v)| format!("{k}={} ", quote(v))).collect();
+            let words: Vec<String> = self.command.iter().map(|word| quote(word)).collect();
+            let env = if variables.is_empty() { "" } else { "env " };
+            self.reproduce = format!("cd {} && {env}{variables}{}", quote(&self.directory), words.join(" "));
+        }
+        self
+    }
+
+    /// Writes both files into a directory and gives the name of the text.
+    ///
+    /// # Errors
+    /// What the file system says.
+    pub fn write(&self, directory: &Path) -> io::Result<String> {
+        fs::create_dir_all(directory)?;
+        let plain = |c: char| if c.is_alphanumeric() || "-_.=[],#".contains(c) { c } else { '_' };
+        let node: String = self.node.chars().map(plain).take(120).collect();
+        let stamp: String = self.time.chars().filter(char::is_ascii_digit).collect();
+        let stem = format!("crash-{stamp}-{node}-{}", self.attempt);
+        fs::write(directory.join(format!("{stem}.json")), serde_json::to_vec_pretty(self)?)?;
+        fs::write(directory.join(format!("{stem}.txt")), self.text())?;
+        Ok(format!("{stem}.txt"))
+    }
+
+    /// The readable form.
+    pub fn text(&self) -> String {
+        let mut text = String::new();
+        let mut line = |name: &str, value: &str| {
+            if !value.is_empty() {
+                // Writing to a string does not fail.
+                let _ = writeln!(text, "{name:<12} {value}");
+            }
+        };
+        line("node", &self.node);
+        line("failed", &self.message);
+        line("time", &self.time);
+        line("attempt", &self.attempt.to_string());
+        line("command", &self.command.iter().map(|w| quote(w)).collect::<Vec<_>>().join(" "));
+        line("directory", &self.directory);
+        if let Some(used) = self.used {
+            line(
+                "wall time",
+                &format!("{:.2} s (user {:.2} s, system {:.2} s)", used.wall_s, used.user_s, used.system_s),
+            );
+            line("peak memory", &format!("{:.1} MB (ru_maxrss, largest process)", used.peak_rss_bytes as f64 / 1e6));
+        }
+        if let Some(limit) = self.time_limit_s {
+            line("time limit", &format!("{limit} s"));
+        }
+        line("reproduce", &self.reproduce);
+        for (name, stream) in [("standard error", &self.stderr), ("standard output", &self.stdout)] {
+            if !stream.is_empty() {
+                let _ = write!(text, "\n--- end of {name} ---\n{}\n", stream.trim_end());
+            }
+        }
+        text
+    }
+}
+
+fn tail(path: &Path) -> io::Result<String> {
+    let mut file = File::open(path)?;
+    let length = file.metadata()?.len();
+    file.seek(SeekFrom::Start(length.saturating_sub(TAIL)))?;
+    let mut bytes = Vec::new();
+    file.take(TAIL).read_to_end(&mut bytes)?;
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+/// Seconds since 1970 as `2026-11-22 16:34:00 UTC`.
+pub fn utc(seconds: f64) -> String {
+    let total = seconds.max(0.0) as u64;
+    let (days, rest) = (total / 86400, total % 86400);
+    // Days to a date by the civil calendar, counted from 1 March of year 0 (Howard Hinnant's days_from_civil, inverted).
+    let shifted = days + 719_468;
+    let (era, day_of_era) = (shifted / 146_097, shifted % 146_097);
+    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let month_from_march = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
+    let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
+    let year = year_of_era + era * 400 + u64::from(month <= 2);
+    format!("{year:04}-{month:02}-{day:02} {:02}:{:02}:{:02} UTC", rest / 3600, rest / 60 % 60, rest % 60)
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn dates() {
+        assert_eq!(super::utc(0.0), "1970-01-01 00:00:00 UTC");
+        assert_eq!(super::utc(951_782_400.0), "2000-02-29 00:00:00 UTC");
+        assert_eq!(super::utc(1_795_365_240.0), "2026-11-22 16:34:00 UTC");
+    }
+}

@@ -1,0 +1,326 @@
+//! The end of a step: how it ended, what it left, what is recorded.
+
+use std::os::unix::process::ExitStatusExt;
+use std::path::Path;
+use std::process::ExitStatus;
+
+use pial_core::arena::NodeId;
+use pial_core::schedule::{Ending, Event, Reason, Step};
+use pial_core::value::Value;
+
+use super::{Active, Engine, EngineError, Phase, seconds_since_1970};
+use crate::collect::collect;
+use crate::crash::{Crash, utc};
+use crate::observe::Report;
+use crate::record::{Failed, Method, Record, Used};
+use crate::sys::Ended;
+use crate::task::{Task, step_name};
+use crate::work::publish;
+
+/// What a step used, and how many processes it left behind.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Usage {
+    pub used: Option<Used>,
+    pub strays: u32,
+}
+
+impl Engine<'_> {
+    pub(super) fn ended(&mut self, ended: &Ended, active: Active) -> Result<(), EngineError> {
+        let strays = self.end_strays(Some((ended.pid, &active.name)));
+        if let Some(guardian) = &mut self.guardian {
+            guardian.ended(ended.pid);
+        }
+        let used = Used {
+            wall_s: self.now() - active.began,
+            user_s: ended.user_s,
+            system_s: ended.system_s,
+            peak_rss_bytes: ended.max_rss_bytes,
+            method: Method::MaxRss,
+        };
+        let usage = Usage { used: Some(used), strays };
+        let Active { step, attempt, name, capture, phase, stopped, .. } = active;
+        let bad = bad_ending(ended.status, stopped, self.plan.locate(step.node).0.time_s);
+        match phase {
+            Phase::Command(task) => {
+                self.captures
+                    .settle(capture, &task.scratch)
+                    .map_err(EngineError::io(format!("keep the output of {name}")))?;
+                match bad {
+                    None => self.succeeded(step, attempt, task, usage),
+                    Some(message) => self.failed(step, attempt, &task, message, stopped, ended.status, usage),
+                }
+            }
+            Phase::Builtin(task) => self.builtin_ended(step, attempt, task, capture, bad, usage),
+            Phase::ReadingInputs => {
+                let (digests, message) = self.captures.read(capture).map_err(EngineError::io("read digests"))?;
+                if bad.is_some() {
+                    return self.fail_unstarted(step, attempt, format!("cannot read its inputs: {}", message.trim()));
+                }
+                self.store.learn(&digests);
+                self.start(step, attempt)
+            }
+            Phase::ReadingOutputs(task, outputs, usage) => {
+                let (digests, message) = self.captures.read(capture).map_err(EngineError::io("read digests"))?;
+                if bad.is_some() {
+                    let message = format!("cannot read its outputs: {}", message.trim());
+                    return self.fail(step, attempt, &task, message, usage.used, Ending::Failed);
+                }
+                self.store.learn(&digests);
+                self.record(step, attempt, task, outputs, usage)
+            }
+        }
+    }
+
+    /// A child that ended without the engine being told how.
+    pub(super) fn vanished(&mut self, active: &Active) -> Result<(), EngineError> {
+        let message = "it vanished: the system says there is no such child, and not how it ended".to_owned();
+        self.fail_unstarted(active.step, active.attempt, message)
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "all of them are told in the crash file")]
+    fn failed(
+        &mut self,
+        step: Step,
+        attempt: u32,
+        task: &Task,
+        message: String,
+        stopped: Option<Reason>,
+        status: ExitStatus,
+        usage: Usage,
+    ) -> Result<(), EngineError> {
+        if stopped == Some(Reason::Cancelled) {
+            // The user ended it: there is nothing to tell and nothing to keep.
+            let _ = crate::work::remove(&task.scratch);
+            self.event(step, Ending::FailedForGood);
+            return Ok(());
+        }
+        let crash = Crash {
+            exit_code: status.code(),
+            signal: status.signal(),
+            ..self.crash(step, attempt, task, message, usage.used)
+        };
+        self.write_failure(step, attempt, task, crash, Ending::Failed)
+    }
+
+    /// A step that ended well: its outputs are found, published and recorded.
+    fn succeeded(&mut self, step: Step, attempt: u32, task: Box<Task>, usage: Usage) -> Result<(), EngineError> {
+        let expected = task.job.as_ref().map_or(&[][..], |job| &job.outputs);
+        let outputs = match collect(expected, &task.scratch) {
+            Ok(outputs) => outputs,
+            Err(message) => return self.fail(step, attempt, &task, message, usage.used, Ending::Failed),
+        };
+        if let Some(changed) = task.sources.iter().find(|path| !self.store.still_holds(path)) {
+            let message =
+                format!("the input {changed} changed while it ran, so its result belongs to no known input; run again");
+            return self.fail(step, attempt, &task, message, usage.used, Ending::Failed);
+        }
+        let directory = self.absolute(&task.directory);
+        publish(&task.scratch, &directory).map_err(EngineError::io(format!("publish {}", directory.display())))?;
+        let outputs = outputs.into_iter().map(|(name, value)| (name, placed(value, &directory))).collect();
+        self.record(step, attempt, task, outputs, usage)
+    }
+
+    /// Records published outputs, once the digest of each file among them is known.
+    pub(super) fn record(
+        &mut self,
+        step: Step,
+        attempt: u32,
+        task: Box<Task>,
+        outputs: Vec<(String, Value)>,
+        usage: Usage,
+    ) -> Result<(), EngineError> {
+        let files = match self.store.output_files(&outputs, &task.digests) {
+            Ok(Ok(files)) => files,
+            Ok(Err(large)) => return self.read_outputs(step, attempt, task, outputs, usage, &large),
+            Err(message) => return self.fail(step, attempt, &task, message, usage.used, Ending::Failed),
+        };
+        let place = self.store.record(&task, &outputs, files, usage.used)?;
+        self.set_place(step, place);
+        if usage.strays > 0 {
+            let message = format!("{} left {} processes running, which were ended", task.name, usage.strays);
+            self.observer.report(&Report::Warning(&message));
+        }
+        self.observer.report(&Report::NodeDone { node: &task.name, used: usage.used, directory: &task.directory });
+        self.event(step, Ending::Succeeded);
+        Ok(())
+    }
+
+    /// What a built-in hands back: it may have made files, or have found what an earlier run found.
+    pub(super) fn builtin_done(
+        &mut self,
+        step: Step,
+        attempt: u32,
+        mut task: Box<Task>,
+        outputs: Vec<(String, Value)>,
+        sinks: &[String],
+        used: Option<Used>,
+    ) -> Result<(), EngineError> {
+        let directory = self.absolute(&task.directory);
+        if task.scratch.exists() {
+            publish(&task.scratch, &directory).map_err(EngineError::io(format!("publish {}", directory.display())))?;
+        }
+        let (from, to) = (task.scratch.to_string_lossy().into_owned(), directory.to_string_lossy().into_owned());
+        let outputs: Vec<(String, Value)> =
+            outputs.into_iter().map(|(name, value)| (name, moved(value, &from, &to))).collect();
+        if task.builtin.is_some_and(|builtin| builtin.looks_outside()) && sinks.is_empty() {
+            // What was found is what counts: the same files found again are the same result.
+            for path in crate::store::paths_of(&outputs) {
+                match self.store.source_digest(&path) {
+                    Ok(Some(digest)) => drop(task.digests.insert(path, digest)),
+                    Ok(None) => {}
+                    Err(crate::store::StoreError::Log(error)) => return Err(error.into()),
+                    Err(error) => return self.fail(step, attempt, &task, error.to_string(), used, Ending::Failed),
+                }
+            }
+            task.key =
+                crate::prepare::key(&task.what, true, &[task.inputs.clone(), outputs.clone()].concat(), &task.digests);
+            if let Some(place) = self.store.look_up(&task.name, &task.key, false)? {
+                self.hit(step, &task.name, place);
+                return Ok(());
+            }
+        }
+        self.record(step, attempt, task, outputs, Usage { used, strays: 0 })
+    }
+
+    pub(super) fn collate(&mut self, node: NodeId) -> Result<(), EngineError> {
+        let step = Step { node, item: None };
+        let Some(map) = self.maps.remove(&node) else {
+            self.event(step, Ending::FailedForGood);
+            return Ok(());
+        };
+        let template = self.plan.locate(node).0;
+        let ports: Vec<String> = template.signature.outputs().iter().map(|port| port.name.clone()).collect();
+        let mut task = Task::unprepared(self.plan.node_name(node), self.plan.node_directory(node));
+        if let Ok(what) = self.store.what(template) {
+            task.what = what;
+        }
+        let place = self.store.collate(task, &ports, &map.items, &map.places)?;
+        self.store.set_place(node, place);
+        self.event(step, Ending::Succeeded);
+        Ok(())
+    }
+
+    /// A failure before there is a task to tell of.
+    pub(super) fn fail_unstarted(&mut self, step: Step, attempt: u32, message: String) -> Result<(), EngineError> {
+        let task = Task::unprepared(step_name(&self.store, step), self.plan.node_directory(step.node));
+        self.fail(step, attempt, &task, message, None, Ending::FailedForGood)
+    }
+
+    pub(super) fn fail(
+        &mut self,
+        step: Step,
+        attempt: u32,
+        task: &Task,
+        message: String,
+        used: Option<Used>,
+        ending: Ending,
+    ) -> Result<(), EngineError> {
+        let crash = self.crash(step, attempt, task, message, used);
+        self.write_failure(step, attempt, task, crash, ending)
+    }
+
+    fn crash(&self, step: Step, attempt: u32, task: &Task, message: String, used: Option<Used>) -> Crash {
+        let job = task.job.as_ref();
+        let program = job.map(|job| job.program.to_string_lossy().into_owned());
+        Crash {
+            pial_crash: 0,
+            node: task.name.clone(),
+            message,
+            time: utc(seconds_since_1970()),
+            attempt,
+            command: program.into_iter().chain(job.iter().flat_map(|job| job.arguments.clone())).collect(),
+            directory: self.absolute(&task.directory).to_string_lossy().into_owned(),
+            environment: job.map_or_else(Vec::new, |job| job.environment.clone()),
+            exit_code: None,
+            signal: None,
+            used,
+            time_limit_s: self.plan.locate(step.node).0.time_s,
+            reproduce: String::new(),
+            stdout: String::new(),
+            stderr: String::new(),
+        }
+    }
+
+    /// Keeps what the step left where a person looks for it, and tells of the failure.
+    fn write_failure(
+        &mut self,
+        step: Step,
+        attempt: u32,
+        task: &Task,
+        crash: Crash,
+        ending: Ending,
+    ) -> Result<(), EngineError> {
+        let directory = self.absolute(&task.directory);
+        if task.scratch.is_dir() {
+            publish(&task.scratch, &directory).map_err(EngineError::io(format!("keep {}", directory.display())))?;
+        }
+        let crash = crash.complete(&directory);
+        let file = crash.write(&self.absolute("crash")).map_err(EngineError::io("write a crash file"))?;
+        let file = format!("crash/{file}");
+        let retry = ending == Ending::Failed && !self.interrupted && attempt <= self.plan.locate(step.node).0.retries;
+        self.store.log.append(&Record::Failed(Box::new(Failed {
+            node: task.name.as_str().into(),
+            message: crash.message.as_str().into(),
+            dir: task.directory.as_str().into(),
+            crash: file.as_str().into(),
+            used: crash.used,
+            retry,
+            time: seconds_since_1970(),
+        })))?;
+        self.observer.report(&Report::NodeFailed { node: &task.name, message: &crash.message, crash: &file, retry });
+        self.events.push_back(Event::Ended(step, ending));
+        Ok(())
+    }
+}
+
+/// What is bad about an ending; `None` when nothing is.
+fn bad_ending(status: ExitStatus, stopped: Option<Reason>, limit: Option<f64>) -> Option<String> {
+    if stopped == Some(Reason::TimedOut) {
+        return Some(format!("it ran longer than its limit of {} s and was ended", limit.unwrap_or_default()));
+    }
+    match (status.code(), status.signal()) {
+        (Some(0), _) if stopped.is_none() => None,
+        (Some(0), _) => Some("it was ended with the run".to_owned()),
+        (Some(code), _) => Some(format!("it exited with code {code}")),
+        (None, Some(signal)) => Some(format!("it was killed by signal {signal}{}", signal_name(signal))),
+        (None, None) => Some("it ended in a way the system does not name".to_owned()),
+    }
+}
+
+fn signal_name(signal: i32) -> &'static str {
+    match signal {
+        libc::SIGKILL => " (SIGKILL: by someone, or by the kernel for want of memory)",
+        libc::SIGSEGV => " (SIGSEGV: it touched memory that is not its own)",
+        libc::SIGABRT => " (SIGABRT: it gave up)",
+        libc::SIGBUS => " (SIGBUS)",
+        libc::SIGFPE => " (SIGFPE)",
+        libc::SIGILL => " (SIGILL: it was built for another processor)",
+        libc::SIGTERM => " (SIGTERM: someone asked it to end)",
+        libc::SIGXCPU => " (SIGXCPU: its limit of processor time)",
+        libc::SIGXFSZ => " (SIGXFSZ: its limit of file size)",
+        libc::SIGPIPE => " (SIGPIPE)",
+        _ => "",
+    }
+}
+
+/// Paths relative to a directory made absolute.
+fn placed(value: Value, directory: &Path) -> Value {
+    match value {
+        Value::Path(path) => Value::Path(directory.join(path).to_string_lossy().into_owned()),
+        Value::List(items) => Value::List(items.into_iter().map(|v| placed(v, directory)).collect()),
+        value => value,
+    }
+}
+
+/// Paths below one directory moved below another.
+fn moved(value: Value, from: &str, to: &str) -> Value {
+    match value {
+        Value::Path(path) => Value::Path(match path.strip_prefix(from) {
+            Some(rest) if rest.is_empty() || rest.starts_with('/') => format!("{to}{rest}"),
+            _ => path,
+        }),
+        Value::List(items) => Value::List(items.into_iter().map(|v| moved(v, from, to)).collect()),
+        Value::Map(entries) => Value::Map(entries.into_iter().map(|(k, v)| (k, moved(v, from, to))).collect()),
+        value => value,
+    }
+}

@@ -1,0 +1,344 @@
+//! Carries out a plan: performs the scheduler's actions and feeds back what happened.
+
+use std::collections::{HashMap, VecDeque};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use pial_core::arena::NodeId;
+use pial_core::plan::{Items, Plan};
+use pial_core::schedule::{Action, Budget, Ending, Event, Force, Reason, Scheduler, Settings, Step};
+use pial_core::value::Value;
+
+use crate::catalogue::Interfaces;
+use crate::guardian::Guardian;
+use crate::launch::{Capture, Captures};
+use crate::log::LogError;
+use crate::observe::{Observer, Report, Status, Summary};
+use crate::record::{End, Record, Run, Start};
+use crate::store::Store;
+use crate::sys::{self, Signal, Signals};
+use crate::task::Task;
+use crate::work::{Work, WorkError};
+
+mod ending;
+mod errand;
+pub(crate) mod start;
+mod strays;
+
+pub use errand::{builtin_errand, digest_errand};
+
+/// How a run is to be done.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// The working directory.
+    pub work: PathBuf,
+    /// The document's absolute path, or `-`; for the log.
+    pub document: String,
+    /// Parameters set from outside; for the log.
+    pub settings: Vec<(String, serde_json::Value)>,
+    /// The directory that relative paths in settings start from; for the log.
+    pub directory: String,
+    /// What the run may use.
+    pub budget: Budget,
+    /// Whether the first failure ends the run.
+    pub fail_fast: bool,
+    /// Seconds between asking a step to end and killing it.
+    pub grace_s: f64,
+    /// The pial executable, started for the guardian and for errands.
+    pub helper: PathBuf,
+}
+
+/// Why the engine could not work.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    /// The working directory.
+    #[error(transparent)]
+    Work(#[from] WorkError),
+    /// The log.
+    #[error(transparent)]
+    Log(#[from] LogError),
+    /// A call to the system.
+    #[error("cannot {what}: {source}")]
+    Io {
+        /// What was tried, and on what.
+        what: String,
+        /// Why.
+        source: io::Error,
+    },
+}
+
+impl EngineError {
+    fn io(what: impl Into<String>) -> impl FnOnce(io::Error) -> EngineError {
+        let what = what.into();
+        move |source| EngineError::Io { what, source }
+    }
+}
+
+/// Runs a plan to its end.
+///
+/// # Errors
+/// [`EngineError`] when the run cannot go on; steps that were running are ended.
+pub fn run(
+    plan: &Plan,
+    interfaces: &Interfaces,
+    options: &Options,
+    observer: &mut dyn Observer,
+) -> Result<Summary, EngineError> {
+    let signals = Signals::take_over().map_err(EngineError::io("take over signals"))?;
+    sys::adopt_orphans();
+    let work = Work::take(&options.work)?;
+    let store = Store::open(&work.path, true, plan, interfaces)?;
+    let settings = Settings {
+        budget: options.budget.clone(),
+        fail_fast: options.fail_fast,
+        grace_s: options.grace_s,
+        estimates: store.estimates(),
+    };
+    let captures = Captures::new(work.path.join(".pial/capture")).map_err(EngineError::io("open /dev/null"))?;
+    let mut engine = Engine {
+        plan,
+        options,
+        scheduler: Scheduler::new(plan, settings),
+        store,
+        captures,
+        signals,
+        guardian: None,
+        mark: format!("{}-{:x}", std::process::id(), seconds_since_1970().to_bits()),
+        maps: HashMap::new(),
+        active: HashMap::new(),
+        events: VecDeque::from([Event::Begin]),
+        began: Instant::now(),
+        interrupted: false,
+        work,
+        observer,
+    };
+    engine.run()
+}
+
+/// Seconds since 1970, for people; never for order or duration.
+pub fn seconds_since_1970() -> f64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64()
+}
+
+struct Engine<'r> {
+    plan: &'r Plan,
+    options: &'r Options,
+    scheduler: Scheduler<'r>,
+    store: Store<'r>,
+    captures: Captures,
+    signals: Signals,
+    guardian: Option<Guardian>,
+    mark: String,
+    maps: HashMap<NodeId, MapRun>,
+    /// By process.
+    active: HashMap<u32, Active>,
+    events: VecDeque<Event>,
+    began: Instant,
+    interrupted: bool,
+    work: Work,
+    observer: &'r mut dyn Observer,
+}
+
+/// A map node whose items are running.
+struct MapRun {
+    inputs: Vec<(String, Value)>,
+    items: Items,
+    places: Vec<u64>,
+}
+
+/// A process of the run.
+struct Active {
+    step: Step,
+    attempt: u32,
+    name: String,
+    began: f64,
+    capture: Capture,
+    phase: Phase,
+    stopped: Option<Reason>,
+}
+
+/// What a process does for its step.
+enum Phase {
+    /// It is the step's own command.
+    Command(Box<Task>),
+    /// It carries out a built-in that moves data.
+    Builtin(Box<Task>),
+    /// It reads large inputs before the step can be looked up.
+    ReadingInputs,
+    /// It reads large outputs before they can be recorded.
+    ReadingOutputs(Box<Task>, Vec<(String, Value)>, ending::Usage),
+}
+
+impl Engine<'_> {
+    fn run(&mut self) -> Result<Summary, EngineError> {
+        self.store.log.append(&Record::Run(Box::new(self.run_record())))?;
+        self.observer.report(&Report::Started { nodes: self.plan.len() as u32 });
+        let mut next_tick = 0.0;
+        while !self.perform_all()? {
+            let every = self.observer.every();
+            if every.is_some() && self.now() >= next_tick {
+                self.tick();
+                next_tick = self.now() + every.unwrap_or_default().as_secs_f64();
+            }
+            let deadline = self.scheduler.next_deadline();
+            let wake = [deadline, every.map(|_| next_tick)].into_iter().flatten().reduce(f64::min);
+            let timeout = wake.map(|at| Duration::from_secs_f64((at - self.now()).max(0.0)));
+            for signal in self.signals.wait(timeout).map_err(EngineError::io("wait for children"))? {
+                match signal {
+                    Signal::Interrupt => self.interrupt(),
+                    Signal::Child | Signal::Window => {}
+                }
+            }
+            self.reap_all()?;
+            self.events.push_back(Event::Tick);
+        }
+        self.finish()
+    }
+
+    fn run_record(&self) -> Run<'static> {
+        Run {
+            document: self.options.document.clone().into(),
+            settings: self.options.settings.iter().map(|(k, v)| (k.clone().into(), v.clone())).collect(),
+            directory: self.options.directory.clone().into(),
+            nodes: self.plan.len() as u32,
+            pid: std::process::id(),
+            host: crate::work::host().into(),
+            time: seconds_since_1970(),
+        }
+    }
+
+    fn now(&self) -> f64 {
+        self.began.elapsed().as_secs_f64()
+    }
+
+    /// Feeds waiting events to the scheduler and performs what it wants; whether the run is finished.
+    fn perform_all(&mut self) -> Result<bool, EngineError> {
+        let mut actions = Vec::new();
+        while let Some(event) = self.events.pop_front() {
+            self.scheduler.on(event, self.now(), &mut actions);
+            for action in actions.drain(..) {
+                match action {
+                    Action::Start(step, attempt) => self.start(step, attempt)?,
+                    Action::Collate(node) => self.collate(node)?,
+                    Action::Stop(step, force, reason) => self.stop(step, force, reason),
+                    Action::Skipped(node, because) => self.skipped(node, because)?,
+                    Action::Finished => return Ok(true),
+                }
+            }
+        }
+        Ok(false)
+    }
+
+    fn skipped(&mut self, node: NodeId, because: NodeId) -> Result<(), EngineError> {
+        let (node, because) = (self.plan.node_name(node), self.plan.node_name(because));
+        self.store.log.append(&Record::Skip { node: node.as_str().into(), because: because.as_str().into() })?;
+        self.observer.report(&Report::NodeSkipped { node: &node, because: &because });
+        Ok(())
+    }
+
+    fn stop(&mut self, step: Step, force: Force, reason: Reason) {
+        for (pid, active) in self.active.iter_mut().filter(|(_, active)| active.step == step) {
+            active.stopped = Some(reason);
+            sys::signal_group(*pid, force == Force::Kill);
+            sys::continue_group(*pid);
+        }
+    }
+
+    fn interrupt(&mut self) {
+        self.interrupted = true;
+        self.observer.report(&Report::Interrupted);
+        self.events.push_back(Event::Interrupted);
+    }
+
+    fn reap_all(&mut self) -> Result<(), EngineError> {
+        loop {
+            match sys::reap() {
+                Ok(Some(ended)) => match self.active.remove(&ended.pid) {
+                    Some(active) => self.ended(&ended, active)?,
+                    None if self.guardian.as_ref().is_some_and(|g| g.pid == ended.pid) => self.guardian = None,
+                    None => {}
+                },
+                Ok(None) => return Ok(()),
+                Err(error) if error.raw_os_error() == Some(libc::ECHILD) => return self.children_vanished(),
+                Err(error) => return Err(EngineError::io("wait for children")(error)),
+            }
+        }
+    }
+
+    /// There is no child left although some were not seen to end: whoever waited for them, they are named.
+    fn children_vanished(&mut self) -> Result<(), EngineError> {
+        for pid in self.active.keys().copied().collect::<Vec<_>>() {
+            if let Some(active) = self.active.remove(&pid) {
+                self.vanished(&active)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn guardian(&mut self) -> Result<&mut Guardian, EngineError> {
+        if self.guardian.is_none() {
+            let started = Guardian::start(&self.options.helper, &self.mark);
+            self.guardian = Some(started.map_err(EngineError::io("start the guardian process"))?);
+        }
+        match &mut self.guardian {
+            Some(guardian) => Ok(guardian),
+            None => Err(EngineError::io("start the guardian process")(io::ErrorKind::NotFound.into())),
+        }
+    }
+
+    fn tick(&mut self) {
+        let now = self.now();
+        let mut running: Vec<(String, f64, u32)> =
+            self.active.iter().map(|(pid, active)| (active.name.clone(), now - active.began, *pid)).collect();
+        running.sort_by(|a, b| b.1.total_cmp(&a.1));
+        let left_s = self.scheduler.estimated_seconds_left();
+        self.observer.tick(&Status { counts: self.scheduler.counts(), running: &running, elapsed_s: now, left_s });
+    }
+
+    fn event(&mut self, step: Step, ending: Ending) {
+        self.events.push_back(Event::Ended(step, ending));
+    }
+
+    fn finish(&mut self) -> Result<Summary, EngineError> {
+        self.end_strays(None);
+        let summary = Summary {
+            counts: self.scheduler.counts(),
+            interrupted: self.interrupted,
+            wall_s: self.now(),
+            engine_peak_rss_bytes: sys::own_peak_rss_bytes(),
+        };
+        self.store.log.append(&Record::End(End {
+            done: summary.counts.done,
+            cached: summary.counts.cached,
+            failed: summary.counts.failed,
+            skipped: summary.counts.skipped,
+            interrupted: summary.interrupted,
+            wall_s: summary.wall_s,
+            engine_peak_rss_bytes: summary.engine_peak_rss_bytes,
+            time: seconds_since_1970(),
+        }))?;
+        // What a dead engine left there is of no use; what is left of this run is empty.
+        let _ = std::fs::remove_dir_all(self.work.path.join(".pial/capture"));
+        if let Some(guardian) = self.guardian.take() {
+            guardian.farewell();
+        }
+        self.observer.report(&Report::Finished(&summary));
+        Ok(summary)
+    }
+
+    fn note_start(&mut self, name: &str, pid: u32, attempt: u32) -> Result<(), EngineError> {
+        let start = Start { node: name.into(), pid, time: seconds_since_1970() };
+        self.store.log.append(&Record::Start(start))?;
+        self.observer.report(&Report::NodeStarted { node: name, pid, attempt });
+        Ok(())
+    }
+
+    fn absolute(&self, relative: &str) -> PathBuf {
+        self.work.path.join(relative)
+    }
+
+    fn helper(&self) -> &Path {
+        &self.options.helper
+    }
+}

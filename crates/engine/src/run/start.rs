@@ -1,0 +1,179 @@
+//! The start of a step: inputs, key, cache, launch.
+
+use std::collections::HashMap;
+
+use pial_core::arena::NodeId;
+use pial_core::plan::{Items, Map, Template, Unavailable};
+use pial_core::schedule::{Ending, Event, Step};
+use pial_core::value::Value;
+
+use super::{Active, Engine, EngineError, MapRun, Phase};
+use crate::builtin::Builtin;
+use crate::digest::Digest;
+use crate::launch::Launch;
+use crate::observe::Report;
+use crate::store::StoreError;
+use crate::task::{self, Prepared, Task, step_name};
+use crate::work::make_scratch;
+
+impl Engine<'_> {
+    pub(super) fn start(&mut self, step: Step, attempt: u32) -> Result<(), EngineError> {
+        let (inputs, digests) = match self.inputs(step)? {
+            Ok(inputs) => inputs,
+            Err(message) => return self.fail_unstarted(step, attempt, message),
+        };
+        if let (None, Some(rule)) = (step.item, &self.plan.locate(step.node).0.map) {
+            match self.expand(step.node, rule, inputs) {
+                Ok(count) => self.events.push_back(Event::Expanded(step.node, count)),
+                Err(message) => return self.fail_unstarted(step, attempt, message),
+            }
+            return Ok(());
+        }
+        match task::prepare(&mut self.store, step, inputs, digests)? {
+            Prepared::Unread(paths) => self.read_inputs(step, attempt, &paths),
+            Prepared::Wrong(message) => self.fail_unstarted(step, attempt, message),
+            Prepared::Task(task) => match self.look_up(&task)? {
+                Some(place) => {
+                    self.hit(step, &task.name, place);
+                    Ok(())
+                }
+                None => self.launch(step, attempt, task),
+            },
+        }
+    }
+
+    /// The place of an earlier result that still stands.
+    fn look_up(&mut self, task: &Task) -> Result<Option<u64>, EngineError> {
+        if !task.can_be_looked_up() {
+            return Ok(None);
+        }
+        Ok(self.store.look_up(&task.name, &task.key, task.leaves_files())?)
+    }
+
+    pub(super) fn hit(&mut self, step: Step, name: &str, place: u64) {
+        self.set_place(step, place);
+        self.observer.report(&Report::NodeCached { node: name });
+        self.events.push_back(Event::Hit(step));
+    }
+
+    pub(super) fn set_place(&mut self, step: Step, place: u64) {
+        match (step.item, self.maps.get_mut(&step.node)) {
+            (Some(item), Some(map)) => map.places[item as usize] = place,
+            _ => self.store.set_place(step.node, place),
+        }
+    }
+
+    /// The inputs of a step and the digests of the files among them that nodes made.
+    fn inputs(&mut self, step: Step) -> Result<Result<StepInputs, String>, EngineError> {
+        let mut digests = HashMap::new();
+        // An item's inputs were fetched when its map node was expanded; their digests are in the log.
+        let inputs = match self.store.inputs(step.node, &mut digests) {
+            Ok(inputs) => inputs,
+            Err(Unavailable::Output(StoreError::Log(error))) => return Err(error.into()),
+            Err(error) => return Ok(Err(error.to_string())),
+        };
+        let (template, _) = self.plan.locate(step.node);
+        Ok(match (step.item, &template.map, self.maps.get(&step.node)) {
+            (None, _, _) => Ok((inputs, digests)),
+            (Some(item), Some(rule), Some(map)) => {
+                Ok((map.items.inputs(rule, &mapped_names(template), &map.inputs, item as usize), digests))
+            }
+            _ => Err("its map node is not running".to_owned()),
+        })
+    }
+
+    fn expand(&mut self, node: NodeId, rule: &Map, inputs: Vec<(String, Value)>) -> Result<u32, String> {
+        let names = mapped_names(self.plan.locate(node).0);
+        let items = Items::find(rule, &names, &inputs).map_err(|error| error.to_string())?;
+        let count = items.len();
+        self.maps.insert(node, MapRun { inputs, places: vec![0; count], items });
+        Ok(count as u32)
+    }
+
+    fn launch(&mut self, step: Step, attempt: u32, mut task: Box<Task>) -> Result<(), EngineError> {
+        let Some(job) = task.job.take() else { return self.start_builtin(step, attempt, task) };
+        let made = make_scratch(&task.scratch);
+        made.map_err(EngineError::io(format!("make the directory {}", task.scratch.display())))?;
+        for (path, content) in &job.files {
+            let path = task.scratch.join(path);
+            let written =
+                path.parent().map_or(Ok(()), std::fs::create_dir_all).and_then(|()| std::fs::write(&path, content));
+            written.map_err(EngineError::io(format!("write {}", path.display())))?;
+        }
+        let mut environment = thread_limits(self.plan.requests[self.plan.locate(step.node).0.request].cpus);
+        environment.extend(job.environment.iter().cloned());
+        let launch = Launch {
+            program: &job.program,
+            arguments: &job.arguments,
+            directory: &task.scratch,
+            environment: &environment,
+            input: None,
+            mark: &self.mark.clone(),
+            step: &task.name,
+        };
+        self.guardian()?;
+        let capture = self.captures.take().map_err(EngineError::io("open a file for output"))?;
+        match self.captures.spawn(&launch, &capture) {
+            Ok(pid) => {
+                task.job = Some(job);
+                self.began(pid, step, attempt, capture, Phase::Command(task))
+            }
+            Err(error) => {
+                self.captures.settle(capture, &task.scratch).map_err(EngineError::io("keep output"))?;
+                let message = format!("cannot start {}: {error}", job.program.display());
+                task.job = Some(job);
+                self.fail(step, attempt, &task, message, None, Ending::FailedForGood)
+            }
+        }
+    }
+
+    pub(super) fn began(
+        &mut self,
+        pid: u32,
+        step: Step,
+        attempt: u32,
+        capture: crate::launch::Capture,
+        phase: Phase,
+    ) -> Result<(), EngineError> {
+        if let Some(guardian) = &mut self.guardian {
+            guardian.began(pid);
+        }
+        let name = step_name(&self.store, step);
+        if matches!(phase, Phase::Command(_) | Phase::Builtin(_)) {
+            self.note_start(&name, pid, attempt)?;
+        }
+        self.active.insert(pid, Active { step, attempt, name, began: self.now(), capture, phase, stopped: None });
+        Ok(())
+    }
+
+    fn start_builtin(&mut self, step: Step, attempt: u32, task: Box<Task>) -> Result<(), EngineError> {
+        let Some(builtin) = task.builtin else {
+            return self.fail(step, attempt, &task, "there is nothing to run".to_owned(), None, Ending::FailedForGood);
+        };
+        if builtin == Builtin::DataSink {
+            return self.launch_builtin(step, attempt, task);
+        }
+        match builtin.run(&task.inputs, &task.scratch) {
+            Ok(outcome) => self.builtin_done(step, attempt, task, outcome.outputs, &outcome.sinks, None),
+            Err(error) => self.fail(step, attempt, &task, error.to_string(), None, Ending::FailedForGood),
+        }
+    }
+}
+
+/// Inputs, and the digests of the files among them that nodes made.
+type StepInputs = (Vec<(String, Value)>, HashMap<String, Digest>);
+
+/// The names of the inputs that a map node runs over.
+pub(crate) fn mapped_names(template: &Template) -> Vec<&str> {
+    let fields = template.map.iter().flat_map(|map| &map.fields);
+    fields.map(|at| template.inputs[*at].name.as_str()).collect()
+}
+
+/// Libraries that would take every processor of the machine are told what the step asked for, unless the user's
+/// environment already tells them. OpenMP, ITK and MRtrix3 manuals name these variables.
+fn thread_limits(cpus: f64) -> Vec<(String, String)> {
+    const VARIABLES: [&str; 3] = ["OMP_NUM_THREADS", "ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS", "MRTRIX_NTHREADS"];
+    let count = (cpus.floor() as u64).max(1).to_string();
+    let unset = VARIABLES.into_iter().filter(|variable| std::env::var_os(variable).is_none());
+    unset.map(|variable| (variable.to_owned(), count.clone())).collect()
+}

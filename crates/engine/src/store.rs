@@ -1,0 +1,447 @@
+//! Results and contents of a working directory: what the log remembers, looked up and added to.
+
+use std::collections::{HashMap, HashSet};
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+
+use pial_core::arena::{Id, NodeId};
+use pial_core::plan::{Items, Plan, Template, Unavailable, Work};
+use pial_core::value::Value;
+use pial_interfaces::Descriptor;
+
+use crate::catalogue::Interfaces;
+use crate::contents::{Contents, LARGE, Lookup};
+use crate::digest::{self, Digest, Identity, Owner};
+use crate::log::{Index, Log, LogError, handle};
+use crate::record::{self, Content, Done, Logged, Record, Used, absolute, relative};
+use crate::run::seconds_since_1970;
+use crate::task::Task;
+use crate::what::{What, Whats};
+
+/// What the engine knows of a working directory.
+#[derive(Debug)]
+pub struct Store<'r> {
+    /// The plan it serves.
+    pub plan: &'r Plan,
+    /// The log.
+    pub log: Log,
+    interfaces: &'r Interfaces,
+    root: String,
+    index: Index,
+    /// By node: where its result is in the log; 0 for none.
+    places: Vec<u64>,
+    contents: Contents,
+    whats: Whats,
+    whats_logged: HashSet<String>,
+    seconds: HashMap<Box<str>, (f32, u32)>,
+    recent: (u64, String),
+}
+
+/// Something that cannot be had.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The log cannot be used.
+    #[error(transparent)]
+    Log(#[from] LogError),
+    /// A node's result is not there.
+    #[error("the result of {0} is not in the log")]
+    NoResult(String),
+    /// An input cannot be read.
+    #[error("cannot read the input {path}: {source}")]
+    Unreadable {
+        /// The file.
+        path: String,
+        /// Why.
+        source: std::io::Error,
+    },
+}
+
+impl<'r> Store<'r> {
+    /// Opens the log of a working directory; `writable` when the caller holds its lock.
+    ///
+    /// # Errors
+    /// [`LogError`].
+    pub fn open(
+        path: &Path,
+        writable: bool,
+        plan: &'r Plan,
+        interfaces: &'r Interfaces,
+    ) -> Result<Store<'r>, LogError> {
+        let root = format!("{}/", path.to_string_lossy().trim_end_matches('/'));
+        let mut index = Index::default();
+        let mut contents = Contents::default();
+        let mut whats_logged = HashSet::new();
+        let mut seconds: HashMap<Box<str>, (f32, u32)> = HashMap::new();
+        let visit = |place: u64, line: &str| {
+            if line.starts_with(r#"{"e":"done""#) {
+                index.note(place, line);
+                note_seconds(line, &mut seconds);
+            } else if line.starts_with(r#"{"e":"file""#) {
+                if let Ok(Record::File(content)) = serde_json::from_str(line) {
+                    contents.remember(&Content(absolute(&content.0, &root).into(), content.1, content.2, content.3));
+                }
+            } else if line.starts_with(r#"{"e":"what""#)
+                && let Ok(Record::What(what)) = serde_json::from_str(line)
+            {
+                whats_logged.insert(what.what.into_owned());
+            }
+        };
+        let log = if writable { Log::open(path, visit)? } else { Log::open_to_read(path, visit)? };
+        Ok(Store {
+            plan,
+            log,
+            interfaces,
+            index,
+            places: vec![0; plan.len()],
+            contents,
+            whats: Whats::default(),
+            whats_logged,
+            seconds,
+            recent: (0, String::new()),
+            root,
+        })
+    }
+
+    /// Mean seconds of each template's steps in earlier runs.
+    pub fn estimates(&self) -> Vec<Option<f32>> {
+        let mean =
+            |template: &Template| self.seconds.get(template.name.as_str()).map(|(sum, count)| sum / *count as f32);
+        self.plan.templates.values().iter().map(mean).collect()
+    }
+
+    /// A path of the working directory, absolute.
+    pub fn path_of(&self, relative: &str) -> PathBuf {
+        PathBuf::from(format!("{}{relative}", self.root))
+    }
+
+    /// Notes where the result of a node is.
+    pub fn set_place(&mut self, node: NodeId, place: u64) {
+        self.places[node.index()] = place;
+    }
+
+    /// Whether a node's result is known.
+    pub fn has_result(&self, node: NodeId) -> bool {
+        self.places[node.index()] != 0
+    }
+
+    /// The inputs of a node; the digest of every file that a node made is added to `digests`.
+    ///
+    /// # Errors
+    /// A result that is not there, or a value of the wrong type.
+    pub fn inputs(
+        &mut self,
+        node: NodeId,
+        digests: &mut HashMap<String, Digest>,
+    ) -> Result<Vec<(String, Value)>, Unavailable<StoreError>> {
+        let plan = self.plan;
+        let inputs = plan.inputs(node, &mut |source, port| self.output(source, port, digests))?;
+        Ok(inputs.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())
+    }
+
+    /// An output of a node that has a result.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn output(
+        &mut self,
+        node: NodeId,
+        port: usize,
+        digests: &mut HashMap<String, Digest>,
+    ) -> Result<Value, StoreError> {
+        let place = self.places[node.index()];
+        if place == 0 {
+            return Err(StoreError::NoResult(self.plan.node_name(node)));
+        }
+        let name = &self.plan.locate(node).0.signature.outputs()[port].name;
+        let values = self.outputs_at(place, digests)?;
+        Ok(values.into_iter().find(|(known, _)| known == name).map_or(Value::Null, |(_, value)| value))
+    }
+
+    /// All outputs of the result at a place.
+    fn outputs_at(
+        &mut self,
+        place: u64,
+        digests: &mut HashMap<String, Digest>,
+    ) -> Result<Vec<(String, Value)>, LogError> {
+        if self.recent.0 != place {
+            self.recent = (place, self.log.line_at(place)?);
+        }
+        let Ok(Record::Done(done)) = serde_json::from_str(&self.recent.1) else { return Ok(Vec::new()) };
+        for Content(path, _, _, digest) in &done.files {
+            digests.insert(absolute(path, &self.root), digest.clone().into_owned());
+        }
+        Ok(done.out.iter().map(|(name, value)| (name.clone().into_owned(), value.to_value(&self.root))).collect())
+    }
+
+    /// What a template runs.
+    ///
+    /// # Errors
+    /// The name of a program that is not there.
+    pub fn what(&mut self, template: &Template) -> Result<Rc<What>, String> {
+        self.whats.of(template, self.interfaces, &mut self.contents)
+    }
+
+    /// The descriptor of a template that runs an interface.
+    pub fn descriptor(&self, template: &Template) -> Option<&'r Descriptor> {
+        match template.work {
+            Work::Interface(number) => Some(&self.interfaces.get(number).descriptor),
+            _ => None,
+        }
+    }
+
+    /// The inputs with the files inside sub-commands known as files.
+    pub fn typed(&self, template: &Template, inputs: Vec<(String, Value)>) -> Vec<(String, Value)> {
+        match self.descriptor(template) {
+            None => inputs,
+            Some(descriptor) => {
+                let typed = |(name, value): (String, Value)| {
+                    let value = descriptor.typed(&name, value);
+                    (name, value)
+                };
+                inputs.into_iter().map(typed).collect()
+            }
+        }
+    }
+
+    /// The digest of a file that no node made; `None` when it is too large to be read here.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn source_digest(&mut self, path: &str) -> Result<Option<Digest>, StoreError> {
+        let found = self.contents.look_up(path);
+        match found.map_err(|source| StoreError::Unreadable { path: path.to_owned(), source })? {
+            Lookup::Large => Ok(None),
+            Lookup::Known(digest, None) => Ok(Some(digest)),
+            Lookup::Known(digest, Some(identity)) => {
+                let known = relative(path, &self.root).to_owned();
+                self.log.append(&Record::File(Content(
+                    known.into(),
+                    identity.size,
+                    identity.stamp,
+                    digest.clone().into(),
+                )))?;
+                Ok(Some(digest))
+            }
+        }
+    }
+
+    /// Takes in what a digest errand printed: a [`Content`] a line, paths absolute.
+    pub fn learn(&mut self, text: &str) {
+        for line in text.lines() {
+            if let Ok(content) = serde_json::from_str::<Content<'_>>(line) {
+                let identity = Identity { size: content.1, stamp: content.2 };
+                self.contents.learn(&content.0, identity, content.3.clone().into_owned());
+                if crate::contents::is_settled(Path::new(&*content.0)) {
+                    let known = relative(&content.0, &self.root).to_owned();
+                    // A digest that is not remembered is made again.
+                    let _ = self.log.append(&Record::File(Content(known.into(), content.1, content.2, content.3)));
+                }
+            }
+        }
+    }
+
+    /// Whether a file is still what its digest was made of.
+    pub fn still_holds(&self, path: &str) -> bool {
+        self.contents.still_holds(path)
+    }
+
+    /// The place of an earlier result of the same node and key, if it still stands: with `verify`, every file it
+    /// left is what it was.
+    ///
+    /// # Errors
+    /// The log cannot be used.
+    pub fn look_up(&mut self, node: &str, key: &str, verify: bool) -> Result<Option<u64>, LogError> {
+        let Some(place) = self.index.find(handle(node, key)) else { return Ok(None) };
+        let line = self.log.line_at(place)?;
+        let Ok(Record::Done(mut done)) = serde_json::from_str(&line) else { return Ok(None) };
+        if done.node != node || done.key != key {
+            return Ok(None);
+        }
+        let mut place = place;
+        if verify {
+            match self.verify(&mut done) {
+                Standing::Stands => {}
+                Standing::Touched => {
+                    place = self.log.append(&Record::Done(done.clone()))?.max(1);
+                    self.index.insert(handle(node, key), place);
+                }
+                Standing::Changed(_) => return Ok(None),
+            }
+        }
+        if !matches!(place, 1) {
+            self.recent = (place, line.clone());
+        }
+        Ok(Some(place))
+    }
+
+    /// Compares the files of a result with what is on disk; new time stamps are put into the result.
+    pub fn verify(&self, done: &mut Done<'_>) -> Standing {
+        let mut touched = false;
+        for Content(path, size, stamp, digest) in done.files.iter_mut().filter(|content| content.2 != 0) {
+            let absolute = self.path_of_logged(path);
+            match digest::identify(&absolute, Owner::Node) {
+                Ok(now) if now.size == *size && now.stamp == *stamp => {}
+                Ok(now) if now.size == *size && digest::digest(&absolute).is_ok_and(|now| now == *digest) => {
+                    *stamp = now.stamp;
+                    touched = true;
+                }
+                _ => return Standing::Changed(path.clone().into_owned()),
+            }
+        }
+        if touched { Standing::Touched } else { Standing::Stands }
+    }
+
+    fn path_of_logged(&self, path: &str) -> PathBuf {
+        PathBuf::from(absolute(path, &self.root))
+    }
+
+    /// The files among outputs with their contents; those of `known` digest were made by other nodes.
+    ///
+    /// Gives `Err` inside with the files that are too large to be read here.
+    ///
+    /// # Errors
+    /// A file that cannot be read, in a line.
+    pub fn output_files(
+        &self,
+        outputs: &[(String, Value)],
+        known: &HashMap<String, Digest>,
+    ) -> Result<Result<Vec<Content<'static>>, Vec<String>>, String> {
+        let (mut files, mut large) = (Vec::new(), Vec::new());
+        for path in paths_of(outputs) {
+            let logged = relative(&path, &self.root).to_owned();
+            if let Some(digest) = known.get(&path) {
+                files.push(Content(logged.into(), 0, 0, digest.clone().into()));
+                continue;
+            }
+            let cannot = |error: std::io::Error| format!("cannot read the output {path}: {error}");
+            let identity = digest::identify(Path::new(&path), Owner::Node).map_err(cannot)?;
+            let digest = if identity.size <= LARGE {
+                digest::digest(Path::new(&path)).map_err(cannot)?
+            } else {
+                match self.contents.known(&path) {
+                    Some(digest) => digest,
+                    None => {
+                        large.push(path);
+                        continue;
+                    }
+                }
+            };
+            files.push(Content(logged.into(), identity.size, identity.stamp, digest.into()));
+        }
+        Ok(if large.is_empty() { Ok(files) } else { Err(large) })
+    }
+
+    /// Records a result and gives its place.
+    ///
+    /// # Errors
+    /// The log cannot be used.
+    pub fn record(
+        &mut self,
+        task: &Task,
+        outputs: &[(String, Value)],
+        files: Vec<Content<'_>>,
+        used: Option<Used>,
+    ) -> Result<u64, LogError> {
+        if self.whats_logged.insert(task.what.digest.clone()) {
+            let parts = task.what.parts.iter().map(|(name, value)| (name.into(), value.into())).collect();
+            self.log.append(&Record::What(Box::new(record::What { what: task.what.digest.as_str().into(), parts })))?;
+        }
+        let logged_inputs = |(name, value): &(String, Value)| {
+            let digests = paths_of_value(value).into_iter().map(|path| short(task.digests.get(path))).collect();
+            (name.clone().into(), Logged::of(value, &self.root), digests)
+        };
+        let h = handle(&task.name, &task.key);
+        let done = Done {
+            h: format!("{h:016x}").into(),
+            node: task.name.as_str().into(),
+            key: task.key.as_str().into(),
+            out: outputs.iter().map(|(name, value)| (name.as_str().into(), Logged::of(value, &self.root))).collect(),
+            files,
+            dir: task.directory.as_str().into(),
+            what: task.what.digest.as_str().into(),
+            inputs: task.inputs.iter().map(logged_inputs).collect(),
+            used,
+            time: seconds_since_1970(),
+        };
+        let place = self.log.append(&Record::Done(Box::new(done)))?;
+        self.index.insert(h, place);
+        Ok(place)
+    }
+
+    /// Records the outputs of a map node, gathered from those of its items, and gives the place of the result.
+    /// The same results gathered again are not recorded again.
+    ///
+    /// # Errors
+    /// The log cannot be used.
+    pub fn collate(
+        &mut self,
+        mut task: Task,
+        ports: &[String],
+        items: &Items,
+        places: &[u64],
+    ) -> Result<u64, LogError> {
+        let mut columns: Vec<Vec<Value>> = ports.iter().map(|_| Vec::with_capacity(places.len())).collect();
+        for place in places {
+            let values = self.outputs_at(*place, &mut task.digests)?;
+            for (port, column) in ports.iter().zip(&mut columns) {
+                column.push(values.iter().find(|(name, _)| name == port).map_or(Value::Null, |(_, v)| v.clone()));
+            }
+        }
+        let outputs: Vec<(String, Value)> =
+            ports.iter().cloned().zip(columns.into_iter().map(|column| items.collect(column))).collect();
+        task.key = crate::prepare::key(&task.what, true, &outputs, &task.digests);
+        if let Some(place) = self.look_up(&task.name, &task.key, false)? {
+            return Ok(place);
+        }
+        let files = paths_of(&outputs).into_iter().map(|path| {
+            let digest = task.digests.get(&path).cloned().unwrap_or_default();
+            Content(relative(&path, &self.root).to_owned().into(), 0, 0, digest.into())
+        });
+        let files: Vec<Content<'static>> = files.collect();
+        self.record(&task, &outputs, files, None)
+    }
+}
+
+/// Whether an earlier result still stands.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// Every file is what it was.
+    Stands,
+    /// Every file holds what it held, but was moved or touched.
+    Touched,
+    /// This file is gone or holds something else.
+    Changed(String),
+}
+
+/// Every path in named values.
+pub fn paths_of(values: &[(String, Value)]) -> Vec<String> {
+    values.iter().flat_map(|(_, value)| paths_of_value(value)).map(str::to_owned).collect()
+}
+
+fn paths_of_value(value: &Value) -> Vec<&str> {
+    let mut paths = Vec::new();
+    value.for_each_path(&mut |path| paths.push(path));
+    paths
+}
+
+/// Enough of a digest to tell versions apart in `pial why`.
+fn short(digest: Option<&Digest>) -> std::borrow::Cow<'static, str> {
+    digest.map_or_else(String::new, |digest| digest.chars().take(16).collect()).into()
+}
+
+/// Reads name and wall time out of a result's line without reading the rest: there may be a million.
+fn note_seconds(line: &str, seconds: &mut HashMap<Box<str>, (f32, u32)>) {
+    const NODE: &str = r#","node":""#;
+    let Some(start) = line.find(NODE).map(|at| at + NODE.len()) else { return };
+    let Some(end) = line[start..].find(['"', '[', '#', '\\']) else { return };
+    let wall = line.rfind(r#""wall_s":"#).and_then(|at| line[at + 9..].split(',').next()?.parse::<f32>().ok());
+    if let Some(wall) = wall {
+        match seconds.get_mut(&line[start..start + end]) {
+            Some((sum, count)) => {
+                *sum += wall;
+                *count += 1;
+            }
+            None => drop(seconds.insert(line[start..start + end].into(), (wall, 1))),
+        }
+    }
+}

@@ -1,0 +1,160 @@
+//! From a step and its inputs to what can be looked up and run; shared by real and dry runs.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::rc::Rc;
+
+use pial_core::plan::{Template, Work};
+use pial_core::schedule::Step;
+use pial_core::value::Value;
+
+use crate::builtin::Builtin;
+use crate::digest::Digest;
+use crate::log::LogError;
+use crate::prepare::{self, Job};
+use crate::store::{Store, StoreError, paths_of};
+use crate::what::What;
+use crate::work::scratch;
+
+/// A step that is known well enough to be looked up and run.
+#[derive(Debug)]
+pub struct Task {
+    /// The node, with the item of a map node as `#3`.
+    pub name: String,
+    /// Relative to the working directory.
+    pub directory: String,
+    /// Where it works until its results are published.
+    pub scratch: PathBuf,
+    /// What it runs.
+    pub what: Rc<What>,
+    /// Its inputs.
+    pub inputs: Vec<(String, Value)>,
+    /// The digest of every file among them.
+    pub digests: HashMap<String, Digest>,
+    /// Files among the inputs that no node made.
+    pub sources: Vec<String>,
+    /// Its key.
+    pub key: String,
+    /// The command; nothing for a built-in.
+    pub job: Option<Job>,
+    /// The built-in; nothing for a command.
+    pub builtin: Option<Builtin>,
+}
+
+/// What preparing a step gives.
+#[derive(Debug)]
+pub enum Prepared {
+    /// All that is needed.
+    Task(Box<Task>),
+    /// These inputs are too large to be read here.
+    Unread(Vec<String>),
+    /// It cannot run; why.
+    Wrong(String),
+}
+
+/// Prepares a step whose inputs are known; `digests` are those of files that nodes made.
+///
+/// # Errors
+/// The log cannot be used.
+pub fn prepare(
+    store: &mut Store<'_>,
+    step: Step,
+    inputs: Vec<(String, Value)>,
+    mut digests: HashMap<String, Digest>,
+) -> Result<Prepared, LogError> {
+    let (template, _) = store.plan.locate(step.node);
+    let what = match store.what(template) {
+        Ok(what) => what,
+        Err(program) => return Ok(Prepared::Wrong(format!("there is no program `{program}` on PATH"))),
+    };
+    let inputs = store.typed(template, inputs);
+    let (mut unread, mut sources) = (Vec::new(), Vec::new());
+    for path in paths_of(&inputs) {
+        if digests.contains_key(&path) {
+            continue;
+        }
+        match store.source_digest(&path) {
+            Ok(Some(digest)) => {
+                digests.insert(path.clone(), digest);
+                sources.push(path);
+            }
+            Ok(None) => unread.push(path),
+            Err(StoreError::Log(error)) => return Err(error),
+            Err(error) => return Ok(Prepared::Wrong(error.to_string())),
+        }
+    }
+    if !unread.is_empty() {
+        return Ok(Prepared::Unread(unread));
+    }
+    let builtin = match &template.work {
+        Work::Builtin(name) => Builtin::from_name(name),
+        _ => None,
+    };
+    let descriptor = store.descriptor(template);
+    let job = match prepare::job(&template.work, &what, descriptor, &template.environment, &template.base, &inputs) {
+        Ok(job) => job,
+        Err(message) => return Ok(Prepared::Wrong(message)),
+    };
+    let directory = directory(store, template, step);
+    Ok(Prepared::Task(Box::new(Task {
+        key: prepare::key(&what, builtin.is_some(), &inputs, &digests),
+        scratch: scratch(&store.path_of(&directory)),
+        name: step_name(store, step),
+        directory,
+        what,
+        inputs,
+        digests,
+        sources,
+        job,
+        builtin,
+    })))
+}
+
+/// The name of a step: the node's, with the item as `#3`.
+pub fn step_name(store: &Store<'_>, step: Step) -> String {
+    let name = store.plan.node_name(step.node);
+    match step.item {
+        None => name,
+        Some(item) => format!("{name}#{item}"),
+    }
+}
+
+/// Items of a map node work in `mapflow/_<name><item>` of its directory, as in nipype.
+fn directory(store: &Store<'_>, template: &Template, step: Step) -> String {
+    let directory = store.plan.node_directory(step.node);
+    match step.item {
+        None => directory,
+        Some(item) => {
+            let own = template.name.rsplit('.').next().unwrap_or(&template.name);
+            format!("{directory}/mapflow/_{own}{item}")
+        }
+    }
+}
+
+impl Task {
+    /// A task that says only where a step that could not be prepared belongs.
+    pub fn unprepared(name: String, directory: String) -> Task {
+        Task {
+            name,
+            directory,
+            scratch: PathBuf::new(),
+            what: Rc::new(What { digest: String::new(), parts: Vec::new(), program: None }),
+            inputs: Vec::new(),
+            digests: HashMap::new(),
+            sources: Vec::new(),
+            key: String::new(),
+            job: None,
+            builtin: None,
+        }
+    }
+
+    /// Whether the result can be looked up before it runs. What a built-in finds on disk is only known afterwards.
+    pub fn can_be_looked_up(&self) -> bool {
+        self.builtin.is_none_or(|builtin| !builtin.looks_outside() || builtin == Builtin::DataSink)
+    }
+
+    /// Whether files must be seen to be there still for an earlier result to stand.
+    pub fn leaves_files(&self) -> bool {
+        self.builtin.is_none_or(|b| matches!(b, Builtin::Rename | Builtin::DataSink | Builtin::JsonWrite))
+    }
+}

@@ -1,0 +1,155 @@
+//! The working directory: its lock, its own folder, and the directories of nodes.
+
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+
+/// A working directory that this engine owns.
+#[derive(Debug)]
+pub struct Work {
+    /// Its absolute path.
+    pub path: PathBuf,
+    /// The same as text with a slash at its end.
+    pub root: String,
+    _lock: File,
+}
+
+/// A working directory that cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum WorkError {
+    /// The file system refused.
+    #[error("cannot {what} {path}: {source}")]
+    Io {
+        /// What was tried.
+        what: &'static str,
+        /// On what.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// Another engine runs there.
+    #[error("another pial ({holder}) is running in {path}; wait for it, stop it, or give another --work")]
+    Locked {
+        /// The working directory.
+        path: PathBuf,
+        /// Its process and machine.
+        holder: String,
+    },
+    /// Its path cannot stand in the log.
+    #[error("the path of the working directory {0} is not UTF-8; give another --work")]
+    NotUtf8(PathBuf),
+}
+
+impl Work {
+    /// Takes a working directory, making it if need be.
+    ///
+    /// # Errors
+    /// [`WorkError`].
+    pub fn take(path: &Path) -> Result<Work, WorkError> {
+        let io = |what, path: &Path| {
+            let path = path.to_owned();
+            move |source| WorkError::Io { what, path, source }
+        };
+        let own = path.join(".pial");
+        fs::create_dir_all(own.join("capture")).map_err(io("make", &own))?;
+        let path = path.canonicalize().map_err(io("find", path))?;
+        let Some(text) = path.to_str() else { return Err(WorkError::NotUtf8(path)) };
+        let root = format!("{}/", text.trim_end_matches('/'));
+        let lock_path = own.join("lock");
+        let options = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&lock_path);
+        let mut lock = options.map_err(io("open", &lock_path))?;
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                let mut holder = String::new();
+                // Only for the message; the lock itself says enough.
+                let _ = lock.read_to_string(&mut holder);
+                return Err(WorkError::Locked { path, holder: holder.trim().to_owned() });
+            }
+            Err(TryLockError::Error(source)) => return Err(io("lock", &lock_path)(source)),
+        }
+        let holder = format!("process {} on {}", std::process::id(), host());
+        lock.set_len(0).and_then(|()| lock.write_all(holder.as_bytes())).map_err(io("write", &lock_path))?;
+        Ok(Work { path, root, _lock: lock })
+    }
+
+    /// Whether another engine holds the working directory now.
+    pub fn is_busy(path: &Path) -> bool {
+        File::open(path.join(".pial/lock"))
+            .is_ok_and(|lock| matches!(lock.try_lock_shared(), Err(TryLockError::WouldBlock)))
+    }
+}
+
+/// The name of this machine.
+pub fn host() -> String {
+    fs::read_to_string("/proc/sys/kernel/hostname")
+        .map_or_else(|_| "this machine".to_owned(), |name| name.trim().to_owned())
+}
+
+/// The directory a step works in before its results are published: beside the final one, hidden.
+pub fn scratch(directory: &Path) -> PathBuf {
+    let name = directory.file_name().unwrap_or_default().to_string_lossy();
+    let short: String = name.chars().take(80).collect();
+    let tail = if short.len() < name.len() {
+        format!("{short}-{}", &blake3::hash(name.as_bytes()).to_hex()[..8])
+    } else {
+        short
+    };
+    directory.with_file_name(format!(".{tail}.part"))
+}
+
+/// Makes an empty scratch directory.
+///
+/// # Errors
+/// What the file system says.
+pub fn make_scratch(scratch: &Path) -> io::Result<()> {
+    match fs::create_dir(scratch) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => fs::create_dir_all(scratch),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            remove(scratch)?;
+            fs::create_dir(scratch)
+        }
+        other => other,
+    }
+}
+
+/// Puts a scratch directory in place of the final one.
+///
+/// # Errors
+/// What the file system says.
+pub fn publish(scratch: &Path, directory: &Path) -> io::Result<()> {
+    match fs::rename(scratch, directory) {
+        Ok(()) => Ok(()),
+        Err(_) if fs::symlink_metadata(directory).is_ok() => {
+            remove(directory)?;
+            fs::rename(scratch, directory)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// Removes a file or a whole directory, also one whose folders were made read-only.
+///
+/// # Errors
+/// What the file system says.
+pub fn remove(path: &Path) -> io::Result<()> {
+    if !fs::symlink_metadata(path)?.is_dir() {
+        return fs::remove_file(path);
+    }
+    fs::remove_dir_all(path).or_else(|_| {
+        make_writable(path)?;
+        fs::remove_dir_all(path)
+    })
+}
+
+fn make_writable(directory: &Path) -> io::Result<()> {
+    use std::os::unix::fs::PermissionsExt;
+    fs::set_permissions(directory, fs::Permissions::from_mode(0o700))?;
+    for entry in fs::read_dir(directory)? {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            make_writable(&entry.path())?;
+        }
+    }
+    Ok(())
+}
