@@ -1,1 +1,55 @@
-fn main() {}
+//! The command `pial`: arguments in, exit code out; everything else is in the libraries.
+
+mod command;
+mod failure;
+mod load;
+mod progress;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Runs neuroimaging workflows: a small engine, exact caching, nothing left behind.
+#[derive(Debug, Parser)]
+#[command(version, max_term_width = 100, after_help = failure::EXIT_CODES)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Run(command::run::Arguments),
+    Schema(command::schema::Arguments),
+    #[command(name = "__guardian", hide = true)]
+    Guardian {
+        mark: String,
+    },
+    #[command(name = "__digest", hide = true)]
+    Digest {
+        owner: String,
+    },
+    #[command(name = "__builtin", hide = true)]
+    Builtin {
+        name: String,
+        directory: std::path::PathBuf,
+    },
+    #[command(name = "__simulate", hide = true)]
+    Simulate(command::simulate::Arguments),
+}
+
+fn main() -> ExitCode {
+    pial_engine::sys::keep_allocator_small();
+    let result = match Arguments::parse().command {
+        Command::Run(arguments) => command::run::run(&arguments),
+        Command::Schema(arguments) => command::schema::run(&arguments),
+        Command::Guardian { mark } => {
+            pial_engine::guardian::guard(&mark);
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Digest { owner } => command::errand(pial_engine::run::digest_errand(&owner)),
+        Command::Builtin { name, directory } => command::errand(pial_engine::run::builtin_errand(&name, &directory)),
+        Command::Simulate(arguments) => command::simulate::run(&arguments),
+    };
+    result.unwrap_or_else(|failure| failure.report())
+}

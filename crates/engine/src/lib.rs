@@ -11,6 +11,7 @@ pub mod guardian;
 pub mod launch;
 pub mod log;
 pub mod observe;
+pub mod preflight;
 pub mod prepare;
 pub mod record;
 pub mod run;

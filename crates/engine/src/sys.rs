@@ -186,6 +186,14 @@ pub fn own_peak_rss_bytes() -> u64 {
     usage.ru_maxrss as u64 * 1024
 }
 
+/// Address space of this process, in bytes (`VmSize`, by `/proc/self/statm`).
+pub fn own_vm_bytes() -> u64 {
+    let text = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
+    let pages: u64 = text.split(' ').next().and_then(|pages| pages.parse().ok()).unwrap_or(0);
+    // SAFETY: sysconf takes a plain number.
+    pages * unsafe { libc::sysconf(libc::_SC_PAGESIZE) } as u64
+}
+
 /// Processors this process may run on.
 pub fn affinity_cpus() -> Option<usize> {
     // SAFETY: the set is plain bits and its size is passed.

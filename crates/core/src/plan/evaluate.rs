@@ -1,8 +1,9 @@
 //! The inputs of a node, found from its template, its point and the outputs of other nodes.
 
 use super::{Binding, Input, Plan, PlanOutput, Template};
-use crate::arena::{AxisId, NodeId, SpaceId};
-use crate::value::{Mismatch, Value};
+use crate::arena::{AxisId, NodeId, SpaceId, TemplateId};
+use crate::tree::Mark;
+use crate::value::{Mismatch, Type, Value};
 
 /// An input that has no value.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -135,6 +136,38 @@ impl Plan {
                 Value::Map(entries.collect::<Result<_, E>>()?)
             }
         })
+    }
+
+    /// Files among the inputs of a template that are given and not made by a node: for each input with some that
+    /// `exists` denies, its place and those files, each once.
+    pub fn given_paths(&self, template: TemplateId, exists: &mut dyn FnMut(&str) -> bool) -> Vec<(Mark, Vec<String>)> {
+        let points = self.points(template);
+        let template = &self.templates[template];
+        let mut found = Vec::new();
+        for (at, input) in template.inputs.iter().enumerate() {
+            let (mut made, mut varies) = (false, false);
+            input.binding.for_each_leaf(&mut |leaf| {
+                made |= matches!(leaf, Binding::Output { .. });
+                varies |= matches!(leaf, Binding::Field { .. });
+            });
+            if made || !(input.kind.is_path() || input.kind == Type::Any) {
+                continue;
+            }
+            let mut seen = std::collections::HashSet::new();
+            let mut missing = Vec::new();
+            for point in 0..if varies { points } else { points.min(1) } {
+                let value = self.input::<()>(template, at, input, point, &mut |_, _| Err(())).unwrap_or(Value::Null);
+                value.for_each_path(&mut |path| {
+                    if seen.insert(path.to_owned()) && !exists(path) {
+                        missing.push(path.to_owned());
+                    }
+                });
+            }
+            if !missing.is_empty() {
+                found.push((input.mark, missing));
+            }
+        }
+        found
     }
 
     /// The values of an output of the workflow, one per point it has values at.

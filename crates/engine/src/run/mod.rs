@@ -11,6 +11,7 @@ use pial_core::schedule::{Action, Budget, Ending, Event, Force, Reason, Schedule
 use pial_core::value::Value;
 
 use crate::catalogue::Interfaces;
+use crate::digest::Digest;
 use crate::guardian::Guardian;
 use crate::launch::{Capture, Captures};
 use crate::log::LogError;
@@ -143,6 +144,7 @@ struct Engine<'r> {
 /// A map node whose items are running.
 struct MapRun {
     inputs: Vec<(String, Value)>,
+    digests: HashMap<String, Digest>,
     items: Items,
     places: Vec<u64>,
 }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use pial_core::arena::NodeId;
-use pial_core::plan::{Items, Map, Template, Unavailable};
+use pial_core::plan::{Items, Map, Plan, Template, Unavailable};
 use pial_core::schedule::{Ending, Event, Step};
 use pial_core::value::Value;
 
@@ -12,24 +12,24 @@ use crate::builtin::Builtin;
 use crate::digest::Digest;
 use crate::launch::Launch;
 use crate::observe::Report;
-use crate::store::StoreError;
+use crate::store::{StoreError, paths_of};
 use crate::task::{self, Prepared, Task, step_name};
 use crate::work::make_scratch;
 
 impl Engine<'_> {
     pub(super) fn start(&mut self, step: Step, attempt: u32) -> Result<(), EngineError> {
-        let (inputs, digests) = match self.inputs(step)? {
-            Ok(inputs) => inputs,
+        let found = match self.inputs(step)? {
+            Ok(found) => found,
             Err(message) => return self.fail_unstarted(step, attempt, message),
         };
         if let (None, Some(rule)) = (step.item, &self.plan.locate(step.node).0.map) {
-            match self.expand(step.node, rule, inputs) {
+            match self.expand(step.node, rule, found) {
                 Ok(count) => self.events.push_back(Event::Expanded(step.node, count)),
                 Err(message) => return self.fail_unstarted(step, attempt, message),
             }
             return Ok(());
         }
-        match task::prepare(&mut self.store, step, inputs, digests)? {
+        match task::prepare(&mut self.store, step, found.0, found.1)? {
             Prepared::Unread(paths) => self.read_inputs(step, attempt, &paths),
             Prepared::Wrong(message) => self.fail_unstarted(step, attempt, message),
             Prepared::Task(task) => match self.look_up(&task)? {
@@ -65,28 +65,26 @@ impl Engine<'_> {
 
     /// The inputs of a step and the digests of the files among them that nodes made.
     fn inputs(&mut self, step: Step) -> Result<Result<StepInputs, String>, EngineError> {
+        if let Some(item) = step.item {
+            let found = match (&self.plan.locate(step.node).0.map, self.maps.get(&step.node)) {
+                (Some(rule), Some(map)) => Ok(map.item(self.plan, step.node, rule, item as usize)),
+                _ => Err("its map node is not running".to_owned()),
+            };
+            return Ok(found);
+        }
         let mut digests = HashMap::new();
-        // An item's inputs were fetched when its map node was expanded; their digests are in the log.
-        let inputs = match self.store.inputs(step.node, &mut digests) {
-            Ok(inputs) => inputs,
-            Err(Unavailable::Output(StoreError::Log(error))) => return Err(error.into()),
-            Err(error) => return Ok(Err(error.to_string())),
-        };
-        let (template, _) = self.plan.locate(step.node);
-        Ok(match (step.item, &template.map, self.maps.get(&step.node)) {
-            (None, _, _) => Ok((inputs, digests)),
-            (Some(item), Some(rule), Some(map)) => {
-                Ok((map.items.inputs(rule, &mapped_names(template), &map.inputs, item as usize), digests))
-            }
-            _ => Err("its map node is not running".to_owned()),
-        })
+        match self.store.inputs(step.node, &mut digests) {
+            Ok(inputs) => Ok(Ok((inputs, digests))),
+            Err(Unavailable::Output(StoreError::Log(error))) => Err(error.into()),
+            Err(error) => Ok(Err(error.to_string())),
+        }
     }
 
-    fn expand(&mut self, node: NodeId, rule: &Map, inputs: Vec<(String, Value)>) -> Result<u32, String> {
+    fn expand(&mut self, node: NodeId, rule: &Map, (inputs, digests): StepInputs) -> Result<u32, String> {
         let names = mapped_names(self.plan.locate(node).0);
         let items = Items::find(rule, &names, &inputs).map_err(|error| error.to_string())?;
         let count = items.len();
-        self.maps.insert(node, MapRun { inputs, places: vec![0; count], items });
+        self.maps.insert(node, MapRun { inputs, digests, places: vec![0; count], items });
         Ok(count as u32)
     }
 
@@ -157,6 +155,15 @@ impl Engine<'_> {
             Ok(outcome) => self.builtin_done(step, attempt, task, outcome.outputs, &outcome.sinks, None),
             Err(error) => self.fail(step, attempt, &task, error.to_string(), None, Ending::FailedForGood),
         }
+    }
+}
+
+impl MapRun {
+    fn item(&self, plan: &Plan, node: NodeId, rule: &Map, item: usize) -> StepInputs {
+        let inputs = self.items.inputs(rule, &mapped_names(plan.locate(node).0), &self.inputs, item);
+        let known = |path: String| self.digests.get(&path).cloned().map(|digest| (path, digest));
+        let digests = paths_of(&inputs).into_iter().filter_map(known).collect();
+        (inputs, digests)
     }
 }
 

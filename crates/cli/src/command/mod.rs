@@ -1,0 +1,20 @@
+//! One file per subcommand.
+
+pub mod run;
+pub mod schema;
+pub mod simulate;
+
+use std::process::ExitCode;
+
+use crate::failure::Failure;
+
+/// The end of an errand: a message on standard error is what the engine tells of it.
+pub fn errand(result: Result<(), String>) -> Result<ExitCode, Failure> {
+    match result {
+        Ok(()) => Ok(ExitCode::SUCCESS),
+        Err(message) => {
+            eprintln!("{message}");
+            Ok(ExitCode::FAILURE)
+        }
+    }
+}

@@ -1,0 +1,128 @@
+//! `pial run`: runs a workflow.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Args;
+use pial_core::schedule::{Budget, BudgetProblem};
+use pial_engine::observe::{Observer, Report, Summary};
+use pial_engine::run::Options;
+
+use crate::failure::Failure;
+use crate::load::{DocumentArguments, Loaded, load, logged};
+use crate::progress;
+
+/// Run a workflow; what was done before and still stands is not done again
+#[derive(Debug, Args)]
+pub struct Arguments {
+    #[command(flatten)]
+    document: DocumentArguments,
+    #[command(flatten)]
+    budget: BudgetArguments,
+    /// End the run at the first failure; without it, all that does not depend on a failed node goes on
+    #[arg(long, conflicts_with = "keep_going")]
+    fail_fast: bool,
+    /// Go on after a failure with all that does not depend on it (the default)
+    #[arg(long)]
+    keep_going: bool,
+    /// Seconds between asking a step to end and killing it
+    #[arg(long, value_name = "SECONDS", default_value_t = 5.0)]
+    grace: f64,
+    /// One JSON event a line on standard output
+    #[arg(long)]
+    json: bool,
+    /// Say nothing but failures and warnings
+    #[arg(long, short)]
+    quiet: bool,
+}
+
+/// What the run may use.
+#[derive(Debug, Clone, Args)]
+pub struct BudgetArguments {
+    /// Processors to use; by default those this process may use
+    #[arg(short = 'j', long = "cpus", value_name = "N")]
+    cpus: Option<f64>,
+    /// Memory to use, such as 8GB; by default what this process may use
+    #[arg(long, value_name = "SIZE")]
+    memory: Option<String>,
+    /// Graphics processors to use
+    #[arg(long, value_name = "N")]
+    gpus: Option<u32>,
+    /// The stock of another resource that nodes ask for
+    #[arg(long = "resource", value_name = "NAME=N")]
+    resources: Vec<String>,
+}
+
+impl BudgetArguments {
+    /// The budget: what was given, else what this process may use.
+    pub fn budget(&self) -> Result<Budget, Failure> {
+        let mut budget = pial_engine::budget::detect();
+        if let Some(cpus) = self.cpus {
+            if !(cpus.is_finite() && cpus >= 1.0) {
+                return Err(Failure::usage(format!("-j {cpus}: give at least 1 processor")));
+            }
+            budget.cpus = cpus;
+        }
+        if let Some(text) = &self.memory {
+            let bytes = pial_core::document::parse_memory(text);
+            budget.memory_bytes =
+                bytes.ok_or_else(|| Failure::usage(format!("--memory {text}: write it as 8GB or 500MiB")))?;
+        }
+        budget.gpus = self.gpus.unwrap_or(budget.gpus);
+        for text in &self.resources {
+            let (name, count) = text.split_once('=').unwrap_or((text, ""));
+            let count = count.parse().map_err(|_| Failure::usage(format!("--resource {text}: write it as NAME=N")))?;
+            budget.named.push((name.to_owned(), count));
+        }
+        Ok(budget)
+    }
+}
+
+/// Runs it.
+pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
+    let loaded = load(&arguments.document)?;
+    let budget = arguments.budget.budget()?;
+    let mut observer = progress::observer(arguments.json, arguments.quiet);
+    check(&loaded, &budget, observer.as_mut())?;
+    let options = Options {
+        work: arguments.document.settings.work.clone(),
+        document: loaded.document.clone(),
+        settings: loaded.settings.iter().map(|(name, setting)| (name.clone(), logged(setting))).collect(),
+        directory: loaded.directory.clone(),
+        budget,
+        fail_fast: arguments.fail_fast,
+        grace_s: arguments.grace,
+        helper: helper()?,
+    };
+    let summary = pial_engine::run::run(&loaded.plan, &loaded.interfaces, &options, observer.as_mut())?;
+    Ok(exit_code(&summary))
+}
+
+fn exit_code(summary: &Summary) -> ExitCode {
+    match summary {
+        Summary { interrupted: true, .. } => ExitCode::from(130),
+        Summary { counts, .. } if counts.failed > 0 || counts.skipped > 0 => ExitCode::from(1),
+        _ => ExitCode::SUCCESS,
+    }
+}
+
+/// What can be known to be missing before anything runs.
+fn check(loaded: &Loaded, budget: &Budget, observer: &mut dyn Observer) -> Result<(), Failure> {
+    let mut problems = pial_engine::preflight::check(&loaded.plan, &loaded.interfaces);
+    for problem in budget.problems(&loaded.plan) {
+        match problem {
+            BudgetProblem::Alone { node, message } => observer.report(&Report::Warning(&format!("`{node}` {message}"))),
+            BudgetProblem::Impossible { node, message } => {
+                let template = loaded.plan.templates.values().iter().find(|template| template.name == node);
+                let mark = template.map_or_else(Default::default, |template| template.mark);
+                problems.push(pial_core::tree::Problem::at(mark, format!("`{node}` {message}")));
+            }
+        }
+    }
+    if problems.is_empty() { Ok(()) } else { Err(Failure::Document(loaded.document.clone(), problems)) }
+}
+
+/// This executable, also when it was replaced while it runs.
+fn helper() -> Result<PathBuf, Failure> {
+    std::env::current_exe().map_err(|e| Failure::Engine(format!("cannot find the pial executable: {e}")))
+}

@@ -1,0 +1,150 @@
+//! From command-line arguments to a plan: reads the document, the parameters, the catalogues.
+
+use std::env;
+use std::fs;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use pial_core::plan::{Options, Plan, Setting};
+use pial_core::value::Value;
+use pial_engine::catalogue::Interfaces;
+
+use crate::failure::Failure;
+
+/// The environment variable that names directories with descriptors, apart by colons.
+const CATALOGUE: &str = "PIAL_CATALOGUE";
+
+/// A document and what to set in it.
+#[derive(Debug, Clone, Args)]
+pub struct DocumentArguments {
+    /// The workflow document (YAML or JSON); `-` reads it from standard input
+    #[arg(value_name = "DOC")]
+    pub document: PathBuf,
+    #[command(flatten)]
+    pub settings: SettingArguments,
+}
+
+/// Parameters set from outside, and where results are kept.
+#[derive(Debug, Clone, Args)]
+pub struct SettingArguments {
+    /// Set a parameter of the workflow; a list is JSON or values apart by commas
+    #[arg(long = "set", value_name = "NAME=VALUE")]
+    pub set: Vec<String>,
+    /// Set parameters from a YAML or JSON file of names and values
+    #[arg(long, value_name = "FILE")]
+    pub parameters: Option<PathBuf>,
+    /// The working directory: results, log and crash files
+    #[arg(long, value_name = "DIR", default_value = "work")]
+    pub work: PathBuf,
+}
+
+/// A plan and all that belongs to it.
+#[derive(Debug)]
+pub struct Loaded {
+    /// The plan.
+    pub plan: Plan,
+    /// The interfaces it uses.
+    pub interfaces: Interfaces,
+    /// The document's absolute path, or `-`.
+    pub document: String,
+    /// Parameters that were set.
+    pub settings: Vec<(String, Setting)>,
+    /// The current directory.
+    pub directory: String,
+}
+
+/// Reads, checks and expands a document.
+pub fn load(arguments: &DocumentArguments) -> Result<Loaded, Failure> {
+    let directory = current_directory()?;
+    let (text, base, document) = read(&arguments.document, &directory)?;
+    let settings = settings(&arguments.settings)?;
+    load_text(&text, &base, document, settings, directory)
+}
+
+/// Checks and expands a document that was read.
+pub fn load_text(
+    text: &str,
+    base: &str,
+    document: String,
+    settings: Vec<(String, Setting)>,
+    directory: String,
+) -> Result<Loaded, Failure> {
+    let mut interfaces = Interfaces::new(catalogues());
+    let options = Options { base, settings: &settings, settings_base: &directory };
+    let plan = pial_core::document::read(text).and_then(|workflow| Plan::new(workflow, &options, &mut interfaces));
+    let plan = plan.or_else(|problems| {
+        // Correct JSON is read without places; now that something is wrong the places are wanted.
+        if problems.iter().all(|problem| problem.mark.line > 0 || problem.file.is_some()) {
+            return Err(problems);
+        }
+        let marked = pial_core::document::read_with_marks(text);
+        marked.and_then(|workflow| Plan::new(workflow, &options, &mut interfaces))
+    });
+    match plan {
+        Ok(plan) => Ok(Loaded { plan, interfaces, document, settings, directory }),
+        Err(problems) => Err(Failure::Document(document, problems)),
+    }
+}
+
+/// The user's own catalogues, first one first.
+pub fn catalogues() -> Vec<PathBuf> {
+    env::var_os(CATALOGUE).map_or_else(Vec::new, |paths| env::split_paths(&paths).collect())
+}
+
+/// The current directory as text.
+pub fn current_directory() -> Result<String, Failure> {
+    let directory =
+        env::current_dir().map_err(|e| Failure::Engine(format!("cannot find the current directory: {e}")))?;
+    directory
+        .into_os_string()
+        .into_string()
+        .map_err(|_| Failure::usage("the path of the current directory is not UTF-8"))
+}
+
+fn read(path: &Path, directory: &str) -> Result<(String, String, String), Failure> {
+    if path == Path::new("-") {
+        let mut text = String::new();
+        let read = io::stdin().read_to_string(&mut text);
+        read.map_err(|e| Failure::usage(format!("cannot read the document from standard input: {e}")))?;
+        return Ok((text, directory.to_owned(), "-".to_owned()));
+    }
+    let cannot = |e: io::Error| Failure::usage(format!("cannot read the document {}: {e}", path.display()));
+    let text = fs::read_to_string(path).map_err(cannot)?;
+    let absolute = path.canonicalize().map_err(cannot)?;
+    let Some(absolute) = absolute.to_str() else {
+        return Err(Failure::usage(format!("the path of the document {} is not UTF-8", path.display())));
+    };
+    let base = absolute.rsplit_once('/').map_or("/", |(base, _)| if base.is_empty() { "/" } else { base });
+    Ok((text, base.to_owned(), absolute.to_owned()))
+}
+
+/// Parameters of the file first, so that those on the command line win.
+fn settings(arguments: &SettingArguments) -> Result<Vec<(String, Setting)>, Failure> {
+    let mut settings = Vec::new();
+    if let Some(path) = &arguments.parameters {
+        let text = fs::read_to_string(path);
+        let text = text.map_err(|e| Failure::usage(format!("cannot read the parameters {}: {e}", path.display())))?;
+        let tree = pial_core::tree::parse_yaml(&text);
+        let tree = tree.map_err(|problem| Failure::Document(path.display().to_string(), vec![problem]))?;
+        let Value::Map(entries) = tree.to_value() else {
+            return Err(Failure::usage(format!("{} must hold names and values", path.display())));
+        };
+        settings.extend(entries.into_iter().map(|(name, value)| (name, Setting::Value(value))));
+    }
+    for text in &arguments.set {
+        match text.split_once('=') {
+            Some((name, value)) => settings.push((name.to_owned(), Setting::Text(value.to_owned()))),
+            None => return Err(Failure::usage(format!("--set {text}: write it as NAME=VALUE"))),
+        }
+    }
+    Ok(settings)
+}
+
+/// A setting as it stands in the log.
+pub fn logged(setting: &Setting) -> serde_json::Value {
+    match setting {
+        Setting::Text(text) => text.as_str().into(),
+        Setting::Value(value) => serde_json::json!({ "value": value.to_json() }),
+    }
+}
