@@ -286,9 +286,9 @@ nodes:
     assert_eq!(
         mistakes(missing),
         [
-            "1:27 `a`: the input `kind` must be given",
-            "1:93 `b`: the input `inlist` must be given",
-            "1:93 `b`: the input `index` must be given",
+            "1:28 `a`: the input `kind` must be given",
+            "1:95 `b`: the input `inlist` must be given",
+            "1:95 `b`: the input `index` must be given",
         ]
     );
 }
