@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use pial_core::document::{self, Default, Parameter};
 use pial_core::plan::Setting;
 use pial_core::value::{Type, Value};
-use tools::plan_among;
+use tools::{plan, plan_among};
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
@@ -38,6 +38,7 @@ fn every_document_of_the_guide_is_right() {
     let guide = std::fs::read_to_string(root().join("docs/document.md")).unwrap();
     let blocks = blocks(&guide);
     assert!(blocks.len() >= 10, "{}", blocks.len());
+    assert_eq!(plan(&blocks[0]).len(), 5, "two subjects, two nodes each, and one that joins");
     let read = |text: &String| document::read(text).unwrap_or_else(|problems| panic!("{problems:#?}\n{text}"));
     let named = |text: &String| (format!("{}.yaml", read(text).name.text), text.clone());
     let documents: Vec<(String, String)> = blocks.iter().map(named).collect();

@@ -49,8 +49,8 @@ impl Catalogue for Tools {
     fn interface(&mut self, name: &str, _: &str) -> Result<(u32, Rc<dyn Interface>), String> {
         let path = format!("{}/../../catalogue/{name}.json", env!("CARGO_MANIFEST_DIR"));
         let text = std::fs::read_to_string(path).map_err(|_| format!("there is no interface `{name}`"))?;
-        let json: serde_json::Value = serde_json::from_str(&text).unwrap();
-        let id = |port: &serde_json::Value| port["id"].as_str().unwrap().to_owned();
+        let json: serde_json::Value = serde_json::from_str(&text).expect("a descriptor");
+        let id = |port: &serde_json::Value| port["id"].as_str().expect("an id").to_owned();
         let ids = |key: &str| json[key].as_array().map_or_else(Vec::new, |ports| ports.iter().map(id).collect());
         let stream = json.get("stdout-output").map(id);
         Ok((0, Ports::new(false, ids("inputs"), ids("output-files").into_iter().chain(stream).collect())))
@@ -121,7 +121,6 @@ pub fn plan_among(
     made.map_err(|problems| problems.into_iter().map(|p| format!("{} {}", p.mark, p.message)).collect())
 }
 
-#[allow(dead_code, reason = "each test binary uses some of these")]
 pub fn plan(text: &str) -> Plan {
-    plan_with(text, &[]).unwrap()
+    plan_with(text, &[]).expect("a plan")
 }
