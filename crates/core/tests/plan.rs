@@ -262,3 +262,63 @@ fn a_hundred_thousand_points_cost_nothing_each() {
     plan.for_each_predecessor(NodeId(150_000), |n| before.push(n.0));
     assert_eq!(before, [50_000]);
 }
+
+#[test]
+fn templates_of_a_builtin_shape_its_ports_also_when_they_name_parameters() {
+    let plan = plan(
+        "
+pial: 1
+name: w
+parameters: {subject: [s1, s2], data: /data}
+nodes:
+  grab:
+    builtin: selectfiles
+    inputs: {templates: {t1w: '{data}/{subject}/{kind}.nii', atlas: 'atlas.nii'}, kind: T1w}
+  use: {command: [t], inputs: {image: {type: file, from: grab.t1w}}}
+",
+    );
+    assert_eq!(
+        show(&plan)[0],
+        "grab[subject=s1]: templates={\"atlas\":\"atlas.nii\",\"t1w\":\"/data/s1/{kind}.nii\"} kind=T1w data=/data subject=s1"
+    );
+    assert_eq!(plan.len(), 4);
+    let missing = "{pial: 1, name: w, nodes: {a: {builtin: selectfiles, inputs: {templates: {x: '{kind}.nii'}}}, b: {builtin: select}}}";
+    assert_eq!(
+        mistakes(missing),
+        [
+            "1:28 `a`: the input `kind` must be given",
+            "1:95 `b`: the input `inlist` must be given",
+            "1:95 `b`: the input `index` must be given",
+        ]
+    );
+}
+
+#[test]
+fn what_would_be_taken_otherwise_than_meant_is_refused() {
+    for (node, message) in [
+        ("builtin: merge, inputs: {in1: {type: file, from: a.out}}", "`from` stands beside `type` here"),
+        ("command: [t], inputs: {x: {from: a.out, optional: true}}", "`from` stands beside `optional` here"),
+        ("builtin: merge, shell: true", "`n` has `shell: true`, which goes with a `command` only"),
+        ("command: [t], map: []", "`map` names no input to run over"),
+        ("command: [t], map: {nested: true}", "`map` names no input to run over"),
+        ("command: [t], join: {unique: true}", "`join` names nothing that is iterated over"),
+        ("command: [t], synchronize: true", "the node `n` has `synchronize` but no `iterables`"),
+        ("command: [t], itersource: {node: a, fields: [b]}", "the node `n` has `itersource` but no `iterables`"),
+        ("command: [t], environment: {A: }", "the variable `A` must be text (\"\" for an empty one), not nothing"),
+        ("command: [t, '{o}'], outputs: {o: {stdout: float}}", "the command names `{o}`, an output without a `path`"),
+    ] {
+        let found = mistakes(&format!("{{pial: 1, nodes: {{n: {{{node}}}}}}}"));
+        assert!(found.len() == 1 && found[0].contains(message), "{node}: {found:?}");
+    }
+    let found = mistakes(
+        "{pial: 1, parameters: {a: {by: b, value: 1}}, nodes: {}, outputs: {o: {type: int}, p: {from: a.b, map: x}}}",
+    );
+    assert_eq!(
+        found,
+        [
+            "1:27 the parameter `a` has `by` but no `iterate`",
+            "1:71 the output `o` needs one of `from` and `value`",
+            "1:99 the output `p` has no key `map`",
+        ]
+    );
+}

@@ -54,6 +54,15 @@ pub(super) fn read(tree: Tree, problems: &mut Vec<Problem>) -> Expression {
         Kind::Map(mut entries) if entries.len() == 1 && entries[0].key == "value" => {
             ExpressionKind::Value(entries.remove(0).value.to_value())
         }
+        Kind::Map(entries) if entries.iter().any(|entry| entry.key == "from") => {
+            let beside = entries.iter().find(|entry| entry.key != "from").map_or("", |entry| entry.key.as_str());
+            let message = format!(
+                "`from` stands beside `{beside}` here; a reference is {{from: node.output}}, the input of a command may \
+                 be {{type: ..., from: node.output}}, and a mapping meant as it stands is {{value: {{...}}}}"
+            );
+            problems.push(Problem::at(mark, message));
+            ExpressionKind::Value(Value::Null)
+        }
         Kind::Map(entries) => map(entries.into_iter().map(|entry| (entry.key, read(entry.value, problems))).collect()),
         kind => ExpressionKind::Value(Tree { mark, kind }.to_value()),
     };

@@ -48,6 +48,11 @@ pub(super) fn read(entry: Entry, problems: &mut Vec<Problem>) -> Option<Node> {
     }
     let outputs = fields.take("outputs").and_then(|t| mapping(t, "`outputs`", problems)).unwrap_or_default();
     let outputs = outputs.into_iter().filter_map(|entry| output(entry, problems)).collect();
+    for key in ["synchronize", "itersource"] {
+        if fields.has(key) && !fields.has("iterables") {
+            problems.push(Problem::at(name.mark, format!("{what} has `{key}` but no `iterables`")));
+        }
+    }
     let itersource = fields.take("itersource").and_then(|tree| itersource(tree, problems));
     let iterables = fields.take("iterables").and_then(|t| mapping(t, "`iterables`", problems)).unwrap_or_default();
     let by = itersource.as_ref().map_or_else(Vec::new, |(_, by)| by.clone());
@@ -81,7 +86,8 @@ fn work(fields: &mut Fields, name: &Name, problems: &mut Vec<Problem>) -> Option
     };
     let tree = fields.take(key)?;
     if shell && key != "command" {
-        problems.push(wrong(&tree, "`shell: true`", "with a `command`"));
+        let message = format!("`{}` has `shell: true`, which goes with a `command` only", name.text);
+        problems.push(Problem::at(name.mark, message));
     }
     match key {
         "interface" => self::name(tree, "`interface`", problems).map(Work::Interface),
@@ -185,7 +191,8 @@ fn output(entry: Entry, problems: &mut Vec<Problem>) -> Option<Output> {
 }
 
 fn map(tree: Tree, problems: &mut Vec<Problem>) -> Map {
-    match tree.kind {
+    let mark = tree.mark;
+    let map = match tree.kind {
         Kind::Map(_) => {
             let mut fields = Fields::of(tree, "`map`", &["over", "nested"], problems);
             let nested = fields.flag("nested", problems).unwrap_or(false);
@@ -193,11 +200,16 @@ fn map(tree: Tree, problems: &mut Vec<Problem>) -> Map {
             Map { fields: over, nested }
         }
         _ => Map { fields: names(tree, "`map`", problems), nested: false },
+    };
+    if map.fields.is_empty() {
+        problems.push(Problem::at(mark, "`map` names no input to run over".to_owned()));
     }
+    map
 }
 
 fn join(tree: Tree, problems: &mut Vec<Problem>) -> Join {
-    match tree.kind {
+    let mark = tree.mark;
+    let join = match tree.kind {
         Kind::Map(_) => {
             let mut fields = Fields::of(tree, "`join`", &["source", "fields", "unique"], problems);
             let unique = fields.flag("unique", problems).unwrap_or(false);
@@ -206,7 +218,11 @@ fn join(tree: Tree, problems: &mut Vec<Problem>) -> Join {
             Join { source, fields, unique }
         }
         _ => Join { source: names(tree, "`join`", problems), fields: Vec::new(), unique: false },
+    };
+    if join.source.is_empty() {
+        problems.push(Problem::at(mark, "`join` names nothing that is iterated over".to_owned()));
     }
+    join
 }
 
 fn itersource(tree: Tree, problems: &mut Vec<Problem>) -> Option<(Name, Vec<Name>)> {

@@ -1,10 +1,12 @@
 //! Reads the parts of a workflow that are not nodes: parameters, outputs, environment, resources.
 
 use super::reader::{Fields, mapping, name, names, wrong};
-use super::{Default, Iterate, Name, Parameter, Resources, VERSION, Workflow, WorkflowOutput};
+use super::{
+    Default, Expression, ExpressionKind, Iterate, Name, Parameter, Resources, VERSION, Workflow, WorkflowOutput,
+};
 use super::{expression, node, parse_memory, parse_time};
 use crate::tree::{Entry, Kind, Problem, Tree};
-use crate::value::Type;
+use crate::value::{Type, Value};
 
 const KEYS: &[&str] =
     &["pial", "name", "description", "parameters", "synchronize", "environment", "resources", "nodes", "outputs"];
@@ -96,6 +98,9 @@ fn long_parameter(name: Name, tree: Tree, problems: &mut Vec<Problem>) -> Parame
     let kind = fields.take("type").map_or(Type::Any, |tree| kind(tree, problems));
     let value = fields.take("value");
     let by = fields.take("by").map_or_else(Vec::new, |tree| names(tree, "`by`", problems));
+    if !by.is_empty() && !fields.has("iterate") {
+        problems.push(Problem::at(fields.mark, format!("{what} has `by` but no `iterate`")));
+    }
     let default = match (value, fields.take("iterate")) {
         (Some(value), Some(iterate)) => {
             let message = format!("{what} has both `value` and `iterate`; keep one");
@@ -178,14 +183,24 @@ fn groups(tree: Tree, problems: &mut Vec<Problem>) -> Vec<Vec<Name>> {
 
 fn output(entry: Entry, problems: &mut Vec<Problem>) -> WorkflowOutput {
     let name = Name { text: entry.key, mark: entry.mark };
-    let mut tree = entry.value;
-    let mut written = None;
-    if let Kind::Map(entries) = &mut tree.kind
-        && let Some(at) = entries.iter().position(|e| e.key == "type")
-    {
-        written = Some(kind(entries.swap_remove(at).value, problems));
+    let tree = entry.value;
+    let long = matches!(&tree.kind, Kind::Map(entries) if entries.iter().any(|e| e.key == "from" || e.key == "type"));
+    if !long {
+        return WorkflowOutput { name, value: expression::read(tree, problems), kind: None };
     }
-    WorkflowOutput { name, value: expression::read(tree, problems), kind: written }
+    let what = format!("the output `{}`", name.text);
+    let mut fields = Fields::of(tree, &what, &["type", "from", "value", "description"], problems);
+    let kind = fields.take("type").map(|tree| kind(tree, problems));
+    let mark = fields.mark;
+    let value = match (fields.entry("from"), fields.take("value")) {
+        (Some(from), None) => expression::read(Tree { mark, kind: Kind::Map(vec![from]) }, problems),
+        (None, Some(value)) => expression::read(value, problems),
+        _ => {
+            problems.push(Problem::at(mark, format!("{what} needs one of `from` and `value`")));
+            Expression { mark, kind: ExpressionKind::Value(Value::Null) }
+        }
+    };
+    WorkflowOutput { name, value, kind }
 }
 
 /// Reads environment variables; numbers and truth values become their text.
@@ -193,8 +208,8 @@ pub(super) fn environment(tree: Tree, problems: &mut Vec<Problem>) -> Vec<(Strin
     let entries = mapping(tree, "`environment`", problems).unwrap_or_default();
     let mut variables = Vec::with_capacity(entries.len());
     for Entry { key, mark, value } in entries {
-        if matches!(value.kind, Kind::List(_) | Kind::Map(_)) {
-            problems.push(wrong(&value, &format!("the variable `{key}`"), "text"));
+        if matches!(value.kind, Kind::Null | Kind::List(_) | Kind::Map(_)) {
+            problems.push(wrong(&value, &format!("the variable `{key}`"), "text (\"\" for an empty one)"));
         } else if key.is_empty() || key.contains(['=', '\0']) {
             problems.push(Problem::at(mark, format!("{key:?} is no name for an environment variable")));
         } else {

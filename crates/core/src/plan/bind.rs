@@ -97,28 +97,55 @@ impl Binder<'_> {
         BoundNode { inputs, map, join, broken }
     }
 
-    /// Parameters that the words and outputs of a command name directly.
+    /// Inputs that nobody gives and a parameter of the same name is.
     fn implicit_inputs(&mut self, id: TemplateId, given: &[document::Input]) -> Vec<(Name, Expression)> {
+        match &self.state.pending[id].work {
+            super::Work::Command(command) => self.implicit_of_command(id, &std::rc::Rc::clone(command), given),
+            super::Work::Builtin(_) => self.implicit_of_builtin(id, given),
+            super::Work::Interface(_) => Vec::new(),
+        }
+    }
+
+    /// What a built-in needs, such as the names in the templates of selectfiles.
+    fn implicit_of_builtin(&self, id: TemplateId, given: &[document::Input]) -> Vec<(Name, Expression)> {
         let pending = &self.state.pending[id];
-        let super::Work::Command(command) = &pending.work else { return Vec::new() };
-        let command = std::rc::Rc::clone(command);
+        let parameters = &self.state.scopes[pending.scope].parameters;
+        let missing = |name: &str| {
+            !given.iter().any(|input| input.name.text == name) && !pending.axes.iter().any(|(axis, ..)| axis == name)
+        };
+        let ports = pending.signature.inputs().iter().filter(|port| port.mandatory && missing(&port.name));
+        let of_parameters = ports.filter(|port| parameters.contains_key(&port.name));
+        of_parameters.map(|port| implicit(&port.name, pending.node.name.mark)).collect()
+    }
+
+    /// Parameters that the words and outputs of a command name directly.
+    fn implicit_of_command(
+        &mut self,
+        id: TemplateId,
+        command: &super::Command,
+        given: &[document::Input],
+    ) -> Vec<(Name, Expression)> {
+        let pending = &self.state.pending[id];
         let (scope, mark) = (pending.scope, pending.node.name.mark);
         let templates = command.outputs.iter().filter_map(|output| match &output.source {
             document::OutputSource::Path(pieces) | document::OutputSource::Glob(pieces) => Some(pieces),
             _ => None,
         });
-        let mut implicit: Vec<(Name, Expression)> = Vec::new();
+        let mut found: Vec<(Name, Expression)> = Vec::new();
         for piece in command.words.iter().chain(templates).flatten() {
             let Piece::Placeholder(name) = piece else { continue };
+            let output = command.outputs.iter().find(|output| output.name.text == *name);
             let known = given.iter().any(|input| input.name.text == *name)
-                || command.outputs.iter().any(|output| output.name.text == *name)
-                || implicit.iter().any(|(known, _)| known.text == *name);
+                || output.is_some_and(|output| matches!(output.source, document::OutputSource::Path(_)))
+                || found.iter().any(|(known, _)| known.text == *name);
             if known {
                 continue;
             }
             if self.state.scopes[scope].parameters.contains_key(name) {
-                let kind = ExpressionKind::Text(vec![Piece::Placeholder(name.clone())]);
-                implicit.push((Name { text: name.clone(), mark }, Expression { mark, kind }));
+                found.push(implicit(name, mark));
+            } else if output.is_some() {
+                let message = format!("the command names `{{{name}}}`, an output without a `path` to put there");
+                self.report(scope, mark, message);
             } else {
                 let parameters = self.state.scopes[scope].parameters.keys().map(String::as_str);
                 let outputs = command.outputs.iter().map(|o| o.name.text.as_str());
@@ -130,7 +157,7 @@ impl Binder<'_> {
                 self.report(scope, mark, message);
             }
         }
-        implicit
+        found
     }
 
     fn map(&mut self, scope: usize, map: document::Map, inputs: &[Input]) -> Map {
@@ -345,4 +372,10 @@ impl Binder<'_> {
         let file = self.state.scopes[scope].site.file.clone();
         self.state.problems.push(Problem { file, mark, message });
     }
+}
+
+/// An input that is the parameter of its name.
+fn implicit(name: &str, mark: Mark) -> (Name, Expression) {
+    let kind = ExpressionKind::Text(vec![Piece::Placeholder(name.to_owned())]);
+    (Name { text: name.to_owned(), mark }, Expression { mark, kind })
 }

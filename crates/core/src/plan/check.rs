@@ -2,9 +2,10 @@
 
 use super::bind::{Bindings, BoundNode};
 use super::flatten::State;
-use super::{Binding, Input};
+use super::{Binding, Input, Work, known};
 use crate::arena::{Id, TemplateId};
 use crate::document::Name;
+use crate::interface::Port;
 use crate::space::Spaces;
 use crate::tree::{Mark, Problem};
 use crate::value::{Type, Value};
@@ -127,8 +128,10 @@ fn field_fits(spaces: &Spaces, axis: crate::arena::AxisId, field: usize, wanted:
 }
 
 fn check_rules(state: &mut State, id: TemplateId, inputs: &[Input], broken: &[String]) {
+    let builtin = matches!(state.pending[id].work, Work::Builtin(_));
     let literal = |input: &Input| match &input.binding {
         Binding::Value(value) => Some(value.clone()),
+        binding if builtin => known::binding(binding),
         _ => None,
     };
     let values: Vec<(&str, Option<Value>)> = inputs.iter().map(|input| (input.name.as_str(), literal(input))).collect();
@@ -139,7 +142,14 @@ fn check_rules(state: &mut State, id: TemplateId, inputs: &[Input], broken: &[St
         .chain(broken.iter().map(|name| (name.as_str(), None)))
         .collect();
     let Name { mark, text } = state.pending[id].node.name.clone();
-    for problem in state.pending[id].signature.check(&given) {
+    let signature = std::rc::Rc::clone(&state.pending[id].signature);
+    if builtin {
+        let missing = |port: &&Port| port.mandatory && !given.iter().any(|(name, _)| *name == port.name);
+        for port in signature.inputs().iter().filter(missing) {
+            report(state, id, mark, format!("`{text}`: the input `{}` must be given", port.name));
+        }
+    }
+    for problem in signature.check(&given) {
         let at = problem.input.as_ref().and_then(|name| inputs.iter().find(|input| input.name == *name));
         report(state, id, at.map_or(mark, |input| input.mark), format!("`{text}`: {}", problem.message));
     }

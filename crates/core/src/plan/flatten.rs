@@ -4,11 +4,9 @@ use std::collections::HashMap;
 use std::rc::Rc;
 
 use super::bind::Binder;
-use super::{Binding, Catalogue, Command, CommandSignature, Options, Plan, Setting, Work, expand, iterate};
+use super::{Binding, Catalogue, Command, CommandSignature, Options, Plan, Setting, Work, expand, iterate, known};
 use crate::arena::{Arena, AxisId, TemplateId};
-use crate::document::{
-    self, Expression, ExpressionKind, Name, Nested, Node, Parameter, Resources, Workflow, WorkflowOutput,
-};
+use crate::document::{self, Expression, Name, Nested, Node, Parameter, Resources, Workflow, WorkflowOutput};
 use crate::interface::Interface;
 use crate::space::Spaces;
 use crate::tree::Problem;
@@ -183,7 +181,7 @@ impl Flattener<'_> {
         let name = node.name.clone();
         let entry = match work {
             document::Work::Workflow(nested) => self.declare_nested(scope, site, node, *nested),
-            work => match self.look_up(site, &mut node, work) {
+            work => match self.look_up(scope, &mut node, work) {
                 Ok((work, signature)) => {
                     let axes = iterate::node(&mut self.state, scope, &node);
                     Entry::Node(self.state.pending.push(Pending { scope, node, work, signature, axes }))
@@ -261,18 +259,20 @@ impl Flattener<'_> {
     /// What a node runs and its ports.
     fn look_up(
         &mut self,
-        site: &Site,
+        scope: usize,
         node: &mut Node,
         work: document::Work,
     ) -> Result<(Work, Rc<dyn Interface>), (Name, String)> {
+        let scope = &self.state.scopes[scope];
         match work {
             document::Work::Interface(name) => {
                 let (number, signature) =
-                    self.catalogue.interface(&name.text, &site.base).map_err(|message| (name, message))?;
+                    self.catalogue.interface(&name.text, &scope.site.base).map_err(|message| (name, message))?;
                 Ok((Work::Interface(number), signature))
             }
             document::Work::Builtin(name) => {
-                let given: Vec<(&str, Option<&Value>)> = given(node).collect();
+                let known = known_inputs(node, &scope.parameters);
+                let given: Vec<(&str, Option<&Value>)> = known.iter().map(|(n, v)| (*n, v.as_ref())).collect();
                 let signature =
                     self.catalogue.builtin(&name.text, &given).map_err(|message| (name.clone(), message))?;
                 Ok((Work::Builtin(name.text), signature))
@@ -284,16 +284,13 @@ impl Flattener<'_> {
     }
 }
 
-/// The inputs a node is given, with the literal ones' values.
-pub(super) fn given(node: &Node) -> impl Iterator<Item = (&str, Option<&Value>)> {
+/// The inputs a node is given, with the values of those that are known.
+fn known_inputs<'a>(node: &'a Node, parameters: &HashMap<String, Bound>) -> Vec<(&'a str, Option<Value>)> {
     let inputs = node.inputs.iter().filter_map(|input| {
-        let value = match &input.value.as_ref()?.kind {
-            ExpressionKind::Value(value) => Some(value),
-            _ => None,
-        };
-        Some((input.name.text.as_str(), value))
+        let expression = input.value.as_ref()?;
+        Some((input.name.text.as_str(), known::expression(expression, parameters)))
     });
-    inputs.chain(node.iterables.iter().map(|(name, _)| (name.text.as_str(), None)))
+    inputs.chain(node.iterables.iter().map(|(name, _)| (name.text.as_str(), None))).collect()
 }
 
 fn command(node: &mut Node, words: Vec<document::Word>, shell: bool) -> (Work, Rc<dyn Interface>) {

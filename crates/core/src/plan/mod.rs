@@ -19,6 +19,7 @@ mod evaluate;
 mod expand;
 mod flatten;
 mod iterate;
+mod known;
 mod map;
 mod naming;
 

@@ -1,6 +1,7 @@
 //! Descriptors and values in, argument vectors and problems out: one test binary, and what its modules share.
 
 mod descriptors;
+mod examples;
 mod goldens;
 mod injection;
 mod outputs;
