@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import time
 from dataclasses import dataclass
@@ -52,7 +53,10 @@ class Launcher:
                                        stdin=subprocess.DEVNULL, stdout=output, stderr=errors,
                                        pass_fds=[writer], start_new_session=True)
             os.close(writer)
-            _wait(process, watch)
+            try:
+                _wait(process, watch)
+            finally:
+                _end(process)
             busy, elapsed = _busy_s() - busy, time.monotonic() - start
             errors.seek(0)
             return _cost(command, line.read(), errors.read(), busy, elapsed)
@@ -65,8 +69,16 @@ def _wait(process, watch):
     try:
         process.wait(TIMEOUT_S)
     except subprocess.TimeoutExpired:
-        os.killpg(process.pid, 9)
-        process.wait()
+        pass
+
+
+def _end(process):
+    """Ends what is left: after a time-out, an interrupt, or a command that left something behind in its group."""
+    try:
+        os.killpg(process.pid, signal.SIGKILL)
+    except ProcessLookupError:
+        pass
+    process.wait()
 
 
 def _cost(command, line, errors, busy_s, elapsed_s):

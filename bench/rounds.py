@@ -3,6 +3,7 @@
 import shutil
 import sys
 import tempfile
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 
@@ -13,12 +14,12 @@ from treepss import TreeMemory
 NOTHING_TO_DO = 3  # second runs in each round: they are short
 
 
-def compare(bench, graph, rounds, second_runs=True, memory=True):
-    """First runs and, with `second_runs`, runs with nothing to do; round-robin over the tools, the first tool another
-    one in each round. Round 0 warms the caches, checks that the work was done, and is not kept."""
+def compare(bench, graph, turns, second_runs=True, memory=True):
+    """First runs and, with `second_runs`, runs with nothing to do; one round for each of `turns`, round-robin over the
+    tools, the first tool another one in each. Turn 0 warms the caches, checks the work, and is not kept."""
     results = {tool.name: {"first": [], "nothing": []} for tool in bench.tools}
-    for turn in range(rounds + 1):
-        say(f"{graph.name}: " + (f"round {turn} of {rounds}" if turn else "warming up"))
+    for turn in turns:
+        say(f"{graph.name}: " + (f"round {turn}" if turn else "warming up"))
         with fresh_directories(bench, graph, results, turn) as directories:
             _round(bench, graph, directories, results, second_runs, keep=turn > 0)
     if memory:
@@ -41,24 +42,20 @@ def nothing_to_do(bench, graph, rounds):
     return {"graph": graph.name, "nodes": len(graph), "tools": results}
 
 
-class fresh_directories:
+@contextmanager
+def fresh_directories(bench, graph, results, turn=0):
     """A new folder for each tool that still takes part, prepared for the graph, and removed at the end."""
-
-    def __init__(self, bench, graph, results, turn=0):
-        tools = [tool for tool in bench.tools if "failed" not in results.get(tool.name, {"failed": True})]
-        first = turn % max(1, len(tools))
-        self.tools, self.graph, self.scratch = tools[first:] + tools[:first], graph, bench.scratch
-
-    def __enter__(self):
-        self.root = tempfile.mkdtemp(dir=self.scratch)
-        directories = [(tool, Path(self.root, tool.name)) for tool in self.tools]
+    tools = [tool for tool in bench.tools if tool.name in results and "failed" not in results[tool.name]]
+    first = turn % max(1, len(tools))
+    root = tempfile.mkdtemp(dir=bench.scratch)
+    directories = [(tool, Path(root, tool.name)) for tool in tools[first:] + tools[:first]]
+    try:
         for tool, directory in directories:
             directory.mkdir()
-            tool.prepare(self.graph, directory)
-        return directories
-
-    def __exit__(self, *_):
-        shutil.rmtree(self.root)
+            tool.prepare(graph, directory)
+        yield directories
+    finally:
+        shutil.rmtree(root)
 
 
 def attempt(results, tool, kind, launcher, command, directory, keep=True):

@@ -59,8 +59,13 @@ def nothing(bench):
 
 def launch(bench):
     """CPU per node against the number of nodes: whether a launch costs more in a larger graph."""
-    results = [rounds.compare(bench, graphs.independent(size), bench.rounds(size), second_runs=False, memory=False)
-               for size in LAUNCH_SIZES]
+    # The sizes take turns like the tools do: a machine that gets slower must not look like a cost of size.
+    results = [_launch_once(bench, size, (0, 1)) for size in LAUNCH_SIZES]
+    for turn in range(2, bench.rounds(max(LAUNCH_SIZES)) + 1):
+        for result in results:
+            more = _launch_once(bench, result["nodes"], (turn,))["tools"]
+            for name, tool in result["tools"].items():
+                tool["first"] += more[name]["first"]
     rows = []
     for name in (tool.name for tool in bench.tools):
         kept = [(r["nodes"], r["tools"][name]) for r in results if r["tools"][name]["first"]]
@@ -94,8 +99,12 @@ def main():
         shutil.rmtree(scratch)
 
 
+def _launch_once(bench, size, turns):
+    return rounds.compare(bench, graphs.independent(size), turns, second_runs=False, memory=False)
+
+
 def _compare(bench, graph):
-    result = rounds.compare(bench, graph, bench.rounds(len(graph)))
+    result = rounds.compare(bench, graph, range(bench.rounds(len(graph)) + 1))
     table.show_comparison(result)
     return result
 
@@ -116,7 +125,8 @@ def _machine():
         found = shutil.which(command[0])
         return subprocess.run(command, capture_output=True, text=True).stdout.splitlines()[0] if found else None
 
-    return {"cpus": len(os.sched_getaffinity(0)), "memory_bytes": os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"),
+    return {"cpus": len(os.sched_getaffinity(0)),
+            "memory_bytes": os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"),
             "system": f"{platform.system()} {platform.release()} {platform.machine()}",
             "python": platform.python_version(), "make": version("make", "--version"),
             "ninja": version("ninja", "--version"), "load_at_start": os.getloadavg()[0],

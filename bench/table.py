@@ -4,6 +4,8 @@ from statistics import median
 
 MB = 1e6
 PEERS = ("floor", "make", "ninja")
+CLOCK_S = 0.1
+LINGERED_S = 0.005
 
 
 def show_comparison(result):
@@ -16,6 +18,9 @@ def show_comparison(result):
                         _header(kind), rows)
             _show_ratios(kept, kind)
     for name, tool in result["tools"].items():
+        lingered_s = max((run["lingered_s"] for run in tool["first"] + tool["nothing"]), default=0)
+        if lingered_s >= LINGERED_S:
+            print(f"  {name}: a process of its own outlived it by up to {lingered_s * 1e3:.0f} ms")
         if "failed" in tool:
             print(f"  {name}: {tool['failed']}")
     print()
@@ -51,7 +56,12 @@ def _row(name, tool, kind, nodes):
         sampled = tool.get("memory", {})
         row += [megabytes(sampled.get(key))
                 for key in ("engine_peak_rss_bytes", "tree_pss_bytes", "main_vm_peak_bytes")]
-    return [*row, f"{middle(tool, kind, 'others'):.2f}"]
+    return [*row, _others(tool, kind)]
+
+
+def _others(tool, kind):
+    """Nothing for runs too short for the kernel's clock of 10 ms ticks."""
+    return f"{middle(tool, kind, 'others'):.2f}" if middle(tool, kind, "wall_s") >= CLOCK_S else ""
 
 
 def _show_ratios(tools, kind):
