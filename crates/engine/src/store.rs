@@ -77,7 +77,7 @@ impl<'r> Store<'r> {
                 index.note(place, line);
                 note_seconds(line, &mut seconds);
             } else if line.starts_with(r#"{"e":"file""#) {
-                if let Ok(Record::File(content)) = serde_json::from_str(line) {
+                if let Ok(Record::File { content }) = serde_json::from_str(line) {
                     contents.remember(&Content(absolute(&content.0, &root).into(), content.1, content.2, content.3));
                 }
             } else if line.starts_with(r#"{"e":"what""#)
@@ -214,12 +214,8 @@ impl<'r> Store<'r> {
             Lookup::Known(digest, None) => Ok(Some(digest)),
             Lookup::Known(digest, Some(identity)) => {
                 let known = relative(path, &self.root).to_owned();
-                self.log.append(&Record::File(Content(
-                    known.into(),
-                    identity.size,
-                    identity.stamp,
-                    digest.clone().into(),
-                )))?;
+                let content = Content(known.into(), identity.size, identity.stamp, digest.clone().into());
+                self.log.append(&Record::File { content })?;
                 Ok(Some(digest))
             }
         }
@@ -234,7 +230,9 @@ impl<'r> Store<'r> {
                 if crate::contents::is_settled(Path::new(&*content.0)) {
                     let known = relative(&content.0, &self.root).to_owned();
                     // A digest that is not remembered is made again.
-                    let _ = self.log.append(&Record::File(Content(known.into(), content.1, content.2, content.3)));
+                    let _ = self
+                        .log
+                        .append(&Record::File { content: Content(known.into(), content.1, content.2, content.3) });
                 }
             }
         }
