@@ -366,8 +366,8 @@ impl<'r> Store<'r> {
         Ok(place)
     }
 
-    /// Records the outputs of a map node, gathered from those of its items, and gives the place of the result.
-    /// The same results gathered again are not recorded again.
+    /// Records the outputs of a map node, gathered from those of its items; gives the place of the result and whether
+    /// it is new. The same outputs gathered again are not recorded again.
     ///
     /// # Errors
     /// The log cannot be used.
@@ -377,7 +377,7 @@ impl<'r> Store<'r> {
         ports: &[String],
         items: &Items,
         places: &[u64],
-    ) -> Result<u64, LogError> {
+    ) -> Result<(u64, bool), LogError> {
         let mut columns: Vec<Vec<Value>> = ports.iter().map(|_| Vec::with_capacity(places.len())).collect();
         for place in places {
             let values = self.outputs_at(*place, &mut task.digests)?;
@@ -389,14 +389,14 @@ impl<'r> Store<'r> {
             ports.iter().cloned().zip(columns.into_iter().map(|column| items.collect(column))).collect();
         task.key = crate::prepare::key(&task.what, true, &outputs, &task.digests);
         if let Some(place) = self.look_up(&task.name, &task.key, false)? {
-            return Ok(place);
+            return Ok((place, false));
         }
         let files = paths_of(&outputs).into_iter().map(|path| {
             let digest = task.digests.get(&path).cloned().unwrap_or_default();
             Content(relative(&path, &self.root).to_owned().into(), 0, 0, digest.into())
         });
         let files: Vec<Content<'static>> = files.collect();
-        self.record(&task, &outputs, files, None)
+        Ok((self.record(&task, &outputs, files, None)?, true))
     }
 }
 
