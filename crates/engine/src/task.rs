@@ -35,7 +35,7 @@ pub struct Task {
     pub sources: Vec<String>,
     /// Its key.
     pub key: String,
-    /// The command; nothing for a built-in.
+    /// The command, once [`Task::find_job`] made it; nothing for a built-in.
     pub job: Option<Job>,
     /// The built-in; nothing for a command.
     pub builtin: Option<Builtin>,
@@ -90,11 +90,6 @@ pub fn prepare(
         Work::Builtin(name) => Builtin::from_name(name),
         _ => None,
     };
-    let descriptor = store.descriptor(template);
-    let job = match prepare::job(&template.work, &what, descriptor, &template.environment, &template.base, &inputs) {
-        Ok(job) => job,
-        Err(message) => return Ok(Prepared::Wrong(message)),
-    };
     let directory = directory(store, template, step);
     Ok(Prepared::Task(Box::new(Task {
         key: prepare::key(&what, builtin.is_some(), &inputs, &digests),
@@ -105,7 +100,7 @@ pub fn prepare(
         inputs,
         digests,
         sources,
-        job,
+        job: None,
         builtin,
     })))
 }
@@ -146,6 +141,17 @@ impl Task {
             job: None,
             builtin: None,
         }
+    }
+
+    /// Makes the command of a step that is to run.
+    ///
+    /// # Errors
+    /// What is wrong with its inputs, in a line.
+    pub fn find_job(&mut self, store: &Store<'_>, template: &Template) -> Result<(), String> {
+        let descriptor = store.descriptor(template);
+        let (environment, base) = (&template.environment, &template.base);
+        self.job = prepare::job(&template.work, &self.what, descriptor, environment, base, &self.inputs)?;
+        Ok(())
     }
 
     /// Whether the result can be looked up before it runs. What a built-in finds on disk is only known afterwards.

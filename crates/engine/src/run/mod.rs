@@ -14,7 +14,7 @@ use crate::catalogue::Interfaces;
 use crate::digest::Digest;
 use crate::guardian::Guardian;
 use crate::launch::{Capture, Captures};
-use crate::log::LogError;
+use crate::log::{LogError, Place};
 use crate::observe::{Observer, Report, Status, Summary};
 use crate::record::{End, Record, Run, Start};
 use crate::store::Store;
@@ -152,7 +152,7 @@ struct MapRun {
     inputs: Vec<(String, Value)>,
     digests: HashMap<String, Digest>,
     items: Items,
-    places: Vec<u64>,
+    places: Vec<Place>,
 }
 
 /// A process of the run.
