@@ -148,7 +148,8 @@ impl Lines {
             names.push(format!("and {} more", status.running.len() - NAMED));
         }
         let time = duration(status.elapsed_s);
-        Some(format!("{} after {time}, running: {}", self.progress(), names.join(", ")))
+        let running = if names.is_empty() { String::new() } else { format!(", running: {}", names.join(", ")) };
+        Some(format!("{} after {time}{running}", self.progress()))
     }
 
     fn progress(&self) -> String {
