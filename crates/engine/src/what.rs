@@ -27,7 +27,8 @@ pub struct What {
 #[derive(Debug, Default)]
 pub struct Whats {
     known: HashMap<Sameness, Rc<What>>,
-    programs: HashMap<(String, String), Option<PathBuf>>,
+    /// By name, `PATH` and directory.
+    programs: HashMap<(String, String, String), Option<PathBuf>>,
 }
 
 #[derive(Debug, PartialEq, Eq, Hash)]
@@ -103,13 +104,11 @@ impl Whats {
     fn program(&mut self, name: &str, template: &Template) -> Result<PathBuf, String> {
         let path = template.environment.iter().find(|(key, _)| key == "PATH").map(|(_, value)| value.clone());
         let path = path.unwrap_or_else(|| env::var("PATH").unwrap_or_default());
-        let key = (name.to_owned(), path);
-        if !self.programs.contains_key(&key) {
-            let found = find_program(name, &key.1, &template.base);
-            self.programs.insert(key, found.clone());
-            return found.ok_or_else(|| name.to_owned());
-        }
-        self.programs[&key].clone().ok_or_else(|| name.to_owned())
+        // Only a name with a slash is looked for from the directory of its document.
+        let base = if name.contains('/') { &*template.base } else { "" };
+        let key = (name.to_owned(), path, base.to_owned());
+        let found = self.programs.entry(key).or_insert_with_key(|(name, path, base)| find_program(name, path, base));
+        found.clone().ok_or_else(|| name.to_owned())
     }
 }
 

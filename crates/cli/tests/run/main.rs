@@ -1,9 +1,11 @@
 //! `pial run` as a user meets it: real processes, real files, real signals.
 
 #![expect(missing_docs, reason = "a test says what it is by its name")]
+#![expect(clippy::unwrap_used, clippy::new_without_default, reason = "helpers of tests are no library")]
 
 mod cache;
 mod contract;
+mod examples;
 mod faults;
 mod kills;
 mod shapes;

@@ -138,3 +138,26 @@ nodes:
     let ran = place.again(&["-j1", "--fail-fast"]);
     assert_eq!((ran.code, ran.counts()), (Some(1), [2, 0, 1, 5]));
 }
+
+#[test]
+fn a_program_named_by_a_path_is_looked_for_from_its_own_document() {
+    let place = Place::new();
+    for name in ["a", "b"] {
+        let program = place.write(&format!("{name}/tool"), &format!("#!/bin/sh\necho {name}\n"));
+        std::fs::set_permissions(program, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+        place.write(
+            &format!("{name}/w.yaml"),
+            "{pial: 1, nodes: {n: {command: [./tool], outputs: {o: {stdout: string}}}}, outputs: {o: {from: n.o}}}",
+        );
+    }
+    let document = "
+pial: 1
+name: w
+nodes:
+  x: {workflow: a/w.yaml}
+  y: {workflow: b/w.yaml}
+  both: {command: [sh, -c, 'echo $0 $1 > o', '{x}', '{y}'], inputs: {x: {from: x.o}, y: {from: y.o}}, outputs: {o: o}}
+";
+    assert_eq!(place.run(document, &[]).counts(), [3, 0, 0, 0]);
+    assert_eq!(place.read("work/w/both/o"), "a b\n");
+}

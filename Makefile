@@ -1,0 +1,53 @@
+# What people and CI run. Every target works in a fresh clone; setup/install.sh brings the tools that are missing.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DELETE_ON_ERROR:
+
+# The tools that come from PyPI are found before the system's.
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
+# The interpreter of .venv, or the system's where there is no venv.
+PYTHON = $(shell test -x .venv/bin/python && echo .venv/bin/python || echo python3)
+PIAL := target/release/pial
+CARGO ?= cargo
+
+.PHONY: help build setup data demo test lint docs bench clean
+
+help:
+	@echo "make build   compile; leaves $(PIAL)"
+	@echo "make demo    fetch real images, run examples/diffusion.yaml on them, twice"
+	@echo "make test    static analysis, documentation, all tests"
+	@echo "make lint    static analysis alone"
+	@echo "make docs    the Rust documentation, into target/doc"
+	@echo "make bench   beside make, ninja and a bare loop; half an hour"
+	@echo "make clean   remove all that these made"
+
+build:
+	$(CARGO) build --release --locked --target-dir target
+
+setup:
+	setup/install.sh
+
+data: setup
+	$(PYTHON) examples/data/fetch.py demo-data
+
+demo: data build
+	setup/demo.sh $(PIAL)
+
+test: setup lint docs data
+	$(CARGO) test --workspace --locked
+	$(PYTHON) -m unittest discover --start-directory tests
+
+lint:
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --workspace --all-targets --locked -- --deny warnings
+	$(PYTHON) tests/test_dependencies.py
+
+docs:
+	RUSTDOCFLAGS="--deny warnings" $(CARGO) doc --workspace --no-deps --locked --document-private-items
+
+bench: setup build
+	$(PYTHON) bench/run.py all
+
+clean:
+	rm -rf target .venv demo-data demo-results demo-work bench/results

@@ -1,0 +1,39 @@
+#!/usr/bin/env bash
+# The demo: runs examples/diffusion.yaml anew, shows what it made, and runs it again. Wants the data to be there.
+#   setup/demo.sh PIAL
+set -euo pipefail
+pial=$1
+work=demo-work
+
+main() {
+    rm -rf "$work" demo-results
+    echo
+    echo "== pial run examples/diffusion.yaml --work $work"
+    "$pial" run examples/diffusion.yaml --work "$work"
+    echo
+    echo "== what it made"
+    find demo-results -type f -printf '%10s bytes  %p\n' | sort -k3
+    echo
+    echo "== demo-results/group/summary.json"
+    cat demo-results/group/summary.json
+    echo
+    echo "== the same again"
+    second_run
+}
+
+# Ends with an error when anything was done again, or when finding that out took a second.
+second_run() {
+    local began ended last
+    began=$(date +%s%N)
+    last=$("$pial" run examples/diffusion.yaml --work "$work" --json | tail -n 1)
+    ended=$(date +%s%N)
+    echo "$last"
+    if [[ $last != *'"done":0,'* ]]; then
+        echo "the second run did something" >&2
+        return 1
+    fi
+    echo "nothing to do, known in $(((ended - began) / 1000000)) ms"
+    ((ended - began < 1000000000))
+}
+
+main
