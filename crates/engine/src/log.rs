@@ -47,7 +47,18 @@ pub struct Log {
     length: u64,
     line: Vec<u8>,
     writable: bool,
+    window: Window,
 }
+
+/// A stretch of the log that was read at once: results are looked up in about the order they were written.
+#[derive(Debug, Default)]
+struct Window {
+    offset: u64,
+    bytes: Vec<u8>,
+}
+
+/// How much of the log is read at once, in bytes.
+const WINDOW: usize = 32 * 1024;
 
 /// A log that cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -91,7 +102,8 @@ impl Log {
         };
         let file = OpenOptions::new().read(true).append(true).create(true).open(&path).map_err(io("open"))?;
         let length = scan(&file, &path, &mut visit)?;
-        let mut log = Log { file, path: path.clone(), length, line: Vec::new(), writable: true };
+        let mut log =
+            Log { file, path: path.clone(), length, line: Vec::new(), writable: true, window: Window::default() };
         if log.file.metadata().map_err(io("read"))?.len() > length {
             log.file.set_len(length).map_err(io("repair"))?;
         }
@@ -114,7 +126,7 @@ impl Log {
         });
         let file = opened.map_err(|source| LogError::Io { what: "open", path: path.clone(), source })?;
         let length = scan(&file, &path, &mut visit)?;
-        Ok(Log { file, path, length, line: Vec::new(), writable: false })
+        Ok(Log { file, path, length, line: Vec::new(), writable: false, window: Window::default() })
     }
 
     /// Adds a record and gives its place. After an error the log is as it was.
@@ -145,8 +157,12 @@ impl Log {
     ///
     /// # Errors
     /// What the file system says.
-    pub fn line_at(&self, place: Place) -> Result<String, LogError> {
-        line_at(&self.file, place).map_err(|source| LogError::Io { what: "read", path: self.path.clone(), source })
+    pub fn line_at(&mut self, place: Place) -> Result<String, LogError> {
+        self.window.line_at(&self.file, place).map_err(|source| LogError::Io {
+            what: "read",
+            path: self.path.clone(),
+            source,
+        })
     }
 }
 
@@ -191,19 +207,41 @@ fn check_header(line: &str, path: &Path) -> Result<(), LogError> {
     }
 }
 
-fn line_at(file: &File, place: Place) -> io::Result<String> {
-    let mut line = Vec::new();
-    if let Some(length) = place.length() {
-        line.resize(length, 0);
-        file.read_exact_at(&mut line, place.offset())?;
-    } else {
-        let mut file = file;
-        let mut reader = BufReader::new(&mut file);
-        reader.seek(SeekFrom::Start(place.offset()))?;
-        reader.read_until(b'\n', &mut line)?;
-        line.pop();
+impl Window {
+    fn line_at(&mut self, file: &File, place: Place) -> io::Result<String> {
+        let line = match place.length() {
+            Some(length) if length <= WINDOW => self.bytes_at(file, place.offset(), length)?.to_vec(),
+            _ => long_line_at(file, place.offset())?,
+        };
+        String::from_utf8(line).map_err(|e| io::Error::new(io::ErrorKind::InvalidData, e))
     }
-    String::from_utf8(line).map_err(|e| io::Error::new(io::ErrorKind::InvalidData, e))
+
+    fn bytes_at(&mut self, file: &File, offset: u64, length: usize) -> io::Result<&[u8]> {
+        let inside = |window: &Window| {
+            let start = offset.checked_sub(window.offset)? as usize;
+            (start + length <= window.bytes.len()).then_some(start)
+        };
+        let start = match inside(self) {
+            Some(start) => start,
+            None => {
+                self.bytes.resize(WINDOW, 0);
+                let read = file.read_at(&mut self.bytes, offset)?;
+                self.bytes.truncate(read);
+                self.offset = offset;
+                inside(self).ok_or(io::ErrorKind::UnexpectedEof)?
+            }
+        };
+        Ok(&self.bytes[start..start + length])
+    }
+}
+
+fn long_line_at(mut file: &File, offset: u64) -> io::Result<Vec<u8>> {
+    let mut line = Vec::new();
+    let mut reader = BufReader::new(&mut file);
+    reader.seek(SeekFrom::Start(offset))?;
+    reader.read_until(b'\n', &mut line)?;
+    line.pop();
+    Ok(line)
 }
 
 /// Where the last result of each node and key is: what the cache looks up.
@@ -252,7 +290,7 @@ impl Index {
 
 /// 64 bits of a node and a key together.
 pub fn handle(node: &str, key: &str) -> u64 {
-    let digest = blake3::Hasher::new().update(key.as_bytes()).update(node.as_bytes()).finalize();
+    let digest = blake3::hash(&[key.as_bytes(), node.as_bytes()].concat());
     let mut bytes = [0; 8];
     bytes.copy_from_slice(&digest.as_bytes()[..8]);
     u64::from_be_bytes(bytes)

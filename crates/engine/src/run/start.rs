@@ -90,7 +90,7 @@ impl Engine<'_> {
     }
 
     fn launch(&mut self, step: Step, attempt: u32, mut task: Box<Task>) -> Result<(), EngineError> {
-        if let Err(message) = task.find_job(&self.store, self.plan.locate(step.node).0) {
+        if let Err(message) = task.settle(&self.store, step) {
             return self.fail(step, attempt, &task, message, None, Ending::FailedForGood);
         }
         let Some(job) = task.job.take() else { return self.start_builtin(step, attempt, task) };
