@@ -107,6 +107,14 @@ class Dependencies(unittest.TestCase):
             used = {d["name"] for d in package["dependencies"] if d["name"] in MAY_USE}
             self.assertLessEqual(used, MAY_USE[package["name"]], package["name"])
 
+    def test_each_direct_one_is_used(self) -> None:
+        for package in self.own:
+            sources = Path(package["manifest_path"]).parent.glob("src/**/*.rs")
+            text = "\n".join(source.read_text(encoding="utf-8") for source in sources)
+            direct = {d["name"] for d in package["dependencies"] if d["kind"] is None} - set(MAY_USE)
+            unused = [name for name in direct if not re.search(rf"\b{name.replace('-', '_')}::", text)]
+            self.assertEqual(unused, [], package["name"])
+
     def test_each_direct_one_is_in_the_table_of_architecture(self) -> None:
         text = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
         section = text.split("\n## Dependencies\n")[1].split("\n## ")[0]

@@ -1,4 +1,4 @@
-//! Every whole document in docs/document.md is planned, and the cases of the schema are read: neither can rot.
+//! Every whole document in docs/document.md and README.md is planned, and the cases of the schema are read: neither can rot.
 
 mod tools;
 
@@ -34,7 +34,7 @@ fn settings(parameters: &[Parameter]) -> Vec<(String, Setting)> {
 }
 
 #[test]
-fn every_document_of_the_guide_is_right() {
+fn every_document_of_the_guide_and_the_readme_is_right() {
     let guide = std::fs::read_to_string(root().join("docs/document.md")).unwrap();
     let blocks = blocks(&guide);
     assert!(blocks.len() >= 10, "{}", blocks.len());
@@ -42,7 +42,8 @@ fn every_document_of_the_guide_is_right() {
     let read = |text: &String| document::read(text).unwrap_or_else(|problems| panic!("{problems:#?}\n{text}"));
     let named = |text: &String| (format!("{}.yaml", read(text).name.text), text.clone());
     let documents: Vec<(String, String)> = blocks.iter().map(named).collect();
-    for text in &blocks {
+    let readme = std::fs::read_to_string(root().join("README.md")).unwrap();
+    for text in blocks.iter().chain(&self::blocks(&readme)) {
         let settings = settings(&read(text).parameters);
         if let Err(problems) = plan_among(text, &settings, documents.clone()) {
             panic!("{}\n{text}", problems.join("\n"));

@@ -1,8 +1,6 @@
 //! Documents to plans: expansion, joins, nesting, and every mistake with its place.
 #![expect(clippy::unwrap_used, reason = "a test ends where something unexpected happens")]
 
-#![expect(clippy::unwrap_used, reason = "helpers of tests are no library")]
-
 mod tools;
 
 use pial_core::arena::NodeId;

@@ -53,7 +53,7 @@ fn size(place: &Place, image: &str) -> String {
 
 #[test]
 fn diffusion_gives_known_numbers_and_is_not_done_twice() {
-    let place = Place::new();
+    let place = Place::make();
     let ran = run(&place, "diffusion.yaml", &[]);
     assert_eq!((ran.code, ran.counts()), (Some(0), [28, 0, 0, 0]), "{}", ran.stderr);
     assert_near(&numbers(&place, "results/group/summary.json", "/mean_fa"), &[0.382242, 0.384553, 0.390262], 0.01);
@@ -71,7 +71,7 @@ fn diffusion_gives_known_numbers_and_is_not_done_twice() {
 
 #[test]
 fn structural_finds_the_displacement_back() {
-    let place = Place::new();
+    let place = Place::make();
     let ran = run(&place, "structural.yaml", &[]);
     assert_eq!((ran.code, ran.counts()), (Some(0), [16, 0, 0, 0]), "{}", ran.stderr);
     let report = "results/registration/registration.json";
@@ -88,7 +88,7 @@ fn structural_finds_the_displacement_back() {
 
 #[test]
 fn failing_fails_in_one_branch_as_it_says() {
-    let place = Place::new();
+    let place = Place::make();
     fetch();
     let document = root().join("examples/failing.yaml");
     let again = || Ran::of(place.pial(&["run", document.to_str().unwrap(), "-j2", "--json"]).output().unwrap());

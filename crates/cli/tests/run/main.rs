@@ -1,7 +1,6 @@
 //! `pial run` as a user meets it: real processes, real files, real signals.
 #![expect(clippy::unwrap_used, reason = "a test ends where something unexpected happens")]
 #![expect(missing_docs, reason = "a test says what it is by its name")]
-#![expect(clippy::unwrap_used, clippy::new_without_default, reason = "helpers of tests are no library")]
 
 mod cache;
 mod contract;

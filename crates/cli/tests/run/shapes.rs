@@ -141,7 +141,7 @@ nodes:
 
 #[test]
 fn a_program_named_by_a_path_is_looked_for_from_its_own_document() {
-    let place = Place::new();
+    let place = Place::make();
     for name in ["a", "b"] {
         let program = place.write(&format!("{name}/tool"), &format!("#!/bin/sh\necho {name}\n"));
         std::fs::set_permissions(program, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
