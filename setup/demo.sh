@@ -23,17 +23,13 @@ main() {
 
 # Ends with an error when anything was done again, or when finding that out took a second.
 second_run() {
-    local began ended last
+    local began ended said
     began=$(date +%s%N)
-    last=$("$pial" run examples/diffusion.yaml --work "$work" --json | tail -n 1)
+    said=$("$pial" run examples/diffusion.yaml --work "$work" 2>&1)
     ended=$(date +%s%N)
-    echo "$last"
-    if [[ $last != *'"done":0,'* ]]; then
-        echo "the second run did something" >&2
-        return 1
-    fi
-    echo "nothing to do, known in $(((ended - began) / 1000000)) ms"
-    ((ended - began < 1000000000))
+    echo "$said"
+    echo "== that took $(((ended - began) / 1000000)) ms"
+    [[ $said == *'nothing to do'* ]] && ((ended - began < 1000000000))
 }
 
 main
