@@ -109,6 +109,11 @@ impl<'r> Store<'r> {
         self.plan.templates.values().iter().map(mean).collect()
     }
 
+    /// The working directory with a slash at its end.
+    pub fn root(&self) -> &str {
+        &self.root
+    }
+
     /// A path of the working directory, absolute.
     pub fn path_of(&self, relative: &str) -> PathBuf {
         PathBuf::from(format!("{}{relative}", self.root))
@@ -261,17 +266,35 @@ impl<'r> Store<'r> {
         if verify {
             match self.verify(&mut done) {
                 Standing::Stands => {}
-                Standing::Touched => {
-                    place = self.log.append(&Record::Done(done.clone()))?.max(1);
-                    self.index.insert(handle(node, key), place);
-                }
+                // A log that is only read gives the place 0, and the old line stands.
+                Standing::Touched => match self.log.append(&Record::Done(done.clone()))? {
+                    0 => {}
+                    again => {
+                        place = again;
+                        self.index.insert(handle(node, key), place);
+                    }
+                },
                 Standing::Changed(_) => return Ok(None),
             }
         }
-        if !matches!(place, 1) {
-            self.recent = (place, line.clone());
-        }
+        self.recent = (place, line.clone());
         Ok(Some(place))
+    }
+
+    /// The file that keeps the result of a node and key from standing, when there is such a result.
+    ///
+    /// # Errors
+    /// The log cannot be used.
+    pub fn what_fell(&self, node: &str, key: &str) -> Result<Option<String>, LogError> {
+        let Some(place) = self.index.find(handle(node, key)) else { return Ok(None) };
+        let line = self.log.line_at(place)?;
+        match serde_json::from_str(&line) {
+            Ok(Record::Done(mut done)) if done.node == node && done.key == key => match self.verify(&mut done) {
+                Standing::Changed(path) => Ok(Some(path)),
+                Standing::Stands | Standing::Touched => Ok(None),
+            },
+            _ => Ok(None),
+        }
     }
 
     /// Compares the files of a result with what is on disk; new time stamps are put into the result.

@@ -104,12 +104,8 @@ impl Whats {
         let path = template.environment.iter().find(|(key, _)| key == "PATH").map(|(_, value)| value.clone());
         let path = path.unwrap_or_else(|| env::var("PATH").unwrap_or_default());
         let key = (name.to_owned(), path);
-        if !self.programs.contains_key(&key) {
-            let found = find_program(name, &key.1, &template.base);
-            self.programs.insert(key, found.clone());
-            return found.ok_or_else(|| name.to_owned());
-        }
-        self.programs[&key].clone().ok_or_else(|| name.to_owned())
+        let find = |(name, path): &(String, String)| find_program(name, path, &template.base);
+        self.programs.entry(key).or_insert_with_key(find).clone().ok_or_else(|| name.to_owned())
     }
 }
 
