@@ -63,6 +63,19 @@ pub fn load(arguments: &DocumentArguments) -> Result<Loaded, Failure> {
     load_text(&text, &base, document, settings, directory)
 }
 
+/// The document that was given, else what `last` finds.
+pub fn load_or(
+    document: &Option<PathBuf>,
+    settings: &SettingArguments,
+    last: impl FnOnce() -> Result<Loaded, Failure>,
+) -> Result<Loaded, Failure> {
+    match document {
+        Some(document) => load(&DocumentArguments { document: document.clone(), settings: settings.clone() }),
+        None if settings.set.is_empty() && settings.parameters.is_none() => last(),
+        None => Err(Failure::usage("--set and --parameters belong to a document: give it too")),
+    }
+}
+
 /// The document of the last run in a working directory as it is now, with the settings of that run.
 pub fn last_run(work: &Path) -> Result<Loaded, Failure> {
     from_run(work, History::open(work)?.run)

@@ -4,6 +4,7 @@ use pial_core::arena::NodeId;
 use pial_core::document::suggest;
 use pial_core::plan::Plan;
 use pial_core::schedule::Step;
+use pial_engine::builtin::natural_order;
 use pial_engine::history::{History, split_item};
 
 use crate::failure::Failure;
@@ -19,14 +20,6 @@ pub fn steps(plan: &Plan, name: &str) -> Result<Vec<Step>, Failure> {
         return Err(Failure::usage(unknown(node, plan)));
     }
     Ok(nodes.into_iter().map(|node| Step { node, item }).collect())
-}
-
-/// The only step a name means.
-pub fn step(plan: &Plan, name: &str) -> Result<Step, Failure> {
-    match steps(plan, name)?.as_slice() {
-        [step] => Ok(*step),
-        steps => Err(several(name, &steps.iter().map(|step| plan.node_name(step.node)).collect::<Vec<_>>())),
-    }
 }
 
 /// The name of a step that the log knows: the name itself, or the only node of a template.
@@ -70,35 +63,4 @@ fn listed<S: AsRef<str>>(names: &[S]) -> String {
         text.push(format!("and {} more", names.len() - MOST_NAMED));
     }
     text.join(", ")
-}
-
-/// Names in the order a person puts them in: `x2` before `x10`.
-pub fn natural_order(a: &str, b: &str) -> std::cmp::Ordering {
-    natural_parts(a).cmp(natural_parts(b)).then_with(|| a.cmp(b))
-}
-
-/// Runs of digits as numbers (by length, then digits), everything else character by character.
-fn natural_parts(text: &str) -> impl Iterator<Item = (char, usize, &str)> {
-    let mut rest = text;
-    std::iter::from_fn(move || {
-        let first = rest.chars().next()?;
-        let digits = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
-        let cut = if digits > 0 { digits } else { first.len_utf8() };
-        let (part, after) = rest.split_at(cut);
-        rest = after;
-        let number = part.trim_start_matches('0');
-        Some(if digits > 0 { ('0', number.len(), number) } else { (first, 0, "") })
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::natural_order;
-
-    #[test]
-    fn numbers_in_names_count_as_numbers() {
-        let mut names = ["s[x=10]", "s[x=2]", "s", "é", "s[x=010]", "s[x=1]#10", "s[x=1]#9"];
-        names.sort_by(|a, b| natural_order(a, b));
-        assert_eq!(names, ["s", "s[x=1]#9", "s[x=1]#10", "s[x=2]", "s[x=010]", "s[x=10]", "é"]);
-    }
 }

@@ -287,9 +287,12 @@ mod tests {
 
     #[test]
     fn items_are_told_from_nodes() {
-        for (name, node, item) in
-            [("a", "a", None), ("a#3", "a", Some(3)), ("a[x=b#3]", "a[x=b#3]", None), ("a[x=1#2]#0", "a[x=1#2]", Some(0))]
-        {
+        for (name, node, item) in [
+            ("a", "a", None),
+            ("a#3", "a", Some(3)),
+            ("a[x=b#3]", "a[x=b#3]", None),
+            ("a[x=1#2]#0", "a[x=1#2]", Some(0)),
+        ] {
             assert_eq!(split_item(name), (node, item), "{name}");
         }
     }

@@ -277,7 +277,9 @@ mod tests {
 
     fn tell(old: &Facts, new: &Facts) -> Vec<String> {
         let text = |fact: Option<Fact>| {
-            fact.map_or("-".to_owned(), |f| f.text + &f.file.map_or(String::new(), |(_, digest)| format!(" ({digest})")))
+            fact.map_or("-".to_owned(), |f| {
+                f.text + &f.file.map_or(String::new(), |(_, digest)| format!(" ({digest})"))
+            })
         };
         changes(old, new).into_iter().map(|c| format!("{}: {} -> {}", c.subject(), text(c.old), text(c.new))).collect()
     }
