@@ -13,7 +13,7 @@ use clap::{Parser, Subcommand};
 
 /// Runs neuroimaging workflows: a small engine, exact caching, nothing left behind.
 #[derive(Debug, Parser)]
-#[command(version, max_term_width = 100, after_help = failure::EXIT_CODES)]
+#[command(version, max_term_width = 100, args_override_self = true, after_help = failure::EXIT_CODES)]
 struct Arguments {
     #[command(subcommand)]
     command: Command,

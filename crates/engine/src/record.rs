@@ -39,8 +39,11 @@ pub enum Record<'a> {
         because: Cow<'a, str>,
     },
     /// The content of a file that no node made.
-    #[serde(borrow)]
-    File(Content<'a>),
+    File {
+        /// Path and content.
+        #[serde(borrow)]
+        content: Content<'a>,
+    },
     /// What nodes run.
     #[serde(borrow)]
     What(Box<What<'a>>),

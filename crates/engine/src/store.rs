@@ -77,7 +77,7 @@ impl<'r> Store<'r> {
                 index.note(place, line);
                 note_seconds(line, &mut seconds);
             } else if line.starts_with(r#"{"e":"file""#) {
-                if let Ok(Record::File(content)) = serde_json::from_str(line) {
+                if let Ok(Record::File { content }) = serde_json::from_str(line) {
                     contents.remember(&Content(absolute(&content.0, &root).into(), content.1, content.2, content.3));
                 }
             } else if line.starts_with(r#"{"e":"what""#)
@@ -219,12 +219,8 @@ impl<'r> Store<'r> {
             Lookup::Known(digest, None) => Ok(Some(digest)),
             Lookup::Known(digest, Some(identity)) => {
                 let known = relative(path, &self.root).to_owned();
-                self.log.append(&Record::File(Content(
-                    known.into(),
-                    identity.size,
-                    identity.stamp,
-                    digest.clone().into(),
-                )))?;
+                let content = Content(known.into(), identity.size, identity.stamp, digest.clone().into());
+                self.log.append(&Record::File { content })?;
                 Ok(Some(digest))
             }
         }
@@ -239,7 +235,9 @@ impl<'r> Store<'r> {
                 if crate::contents::is_settled(Path::new(&*content.0)) {
                     let known = relative(&content.0, &self.root).to_owned();
                     // A digest that is not remembered is made again.
-                    let _ = self.log.append(&Record::File(Content(known.into(), content.1, content.2, content.3)));
+                    let _ = self
+                        .log
+                        .append(&Record::File { content: Content(known.into(), content.1, content.2, content.3) });
                 }
             }
         }
@@ -391,8 +389,8 @@ impl<'r> Store<'r> {
         Ok(place)
     }
 
-    /// Records the outputs of a map node, gathered from those of its items, and gives the place of the result.
-    /// The same results gathered again are not recorded again.
+    /// Records the outputs of a map node, gathered from those of its items; gives the place of the result and whether
+    /// it is new. The same outputs gathered again are not recorded again.
     ///
     /// # Errors
     /// The log cannot be used.
@@ -402,7 +400,7 @@ impl<'r> Store<'r> {
         ports: &[String],
         items: &Items,
         places: &[u64],
-    ) -> Result<u64, LogError> {
+    ) -> Result<(u64, bool), LogError> {
         let mut columns: Vec<Vec<Value>> = ports.iter().map(|_| Vec::with_capacity(places.len())).collect();
         for place in places {
             let values = self.outputs_at(*place, &mut task.digests)?;
@@ -414,14 +412,14 @@ impl<'r> Store<'r> {
             ports.iter().cloned().zip(columns.into_iter().map(|column| items.collect(column))).collect();
         task.key = crate::prepare::key(&task.what, true, &outputs, &task.digests);
         if let Some(place) = self.look_up(&task.name, &task.key, false)? {
-            return Ok(place);
+            return Ok((place, false));
         }
         let files = paths_of(&outputs).into_iter().map(|path| {
             let digest = task.digests.get(&path).cloned().unwrap_or_default();
             Content(relative(&path, &self.root).to_owned().into(), 0, 0, digest.into())
         });
         let files: Vec<Content<'static>> = files.collect();
-        self.record(&task, &outputs, files, None)
+        Ok((self.record(&task, &outputs, files, None)?, true))
     }
 }
 

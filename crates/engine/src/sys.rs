@@ -175,15 +175,12 @@ pub fn ignore_terminal_signals() {
     }
 }
 
-/// Peak resident set of this process so far, in bytes (`VmHWM`, by `getrusage`).
+/// Peak resident set of this process so far, in bytes: `VmHWM` of `/proc/self/status`. Not `ru_maxrss`, which starts
+/// at the peak of the process that started this one.
 pub fn own_peak_rss_bytes() -> u64 {
-    // SAFETY: the out-parameter is valid for writing; a zeroed rusage is a valid value.
-    let usage = unsafe {
-        let mut usage: libc::rusage = std::mem::zeroed();
-        libc::getrusage(libc::RUSAGE_SELF, &mut usage);
-        usage
-    };
-    usage.ru_maxrss as u64 * 1024
+    let text = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap_or_default();
+    line.trim().trim_end_matches(" kB").parse::<u64>().unwrap_or(0) * 1024
 }
 
 /// Address space of this process, in bytes (`VmSize`, by `/proc/self/statm`).

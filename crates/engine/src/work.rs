@@ -1,7 +1,7 @@
 //! The working directory: its lock, its own folder, and the directories of nodes.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::{self, Read, Write};
+use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 /// A working directory that this engine owns.
@@ -11,7 +11,9 @@ pub struct Work {
     pub path: PathBuf,
     /// The same as text with a slash at its end.
     pub root: String,
-    _lock: File,
+    /// The mark of the run that an engine left without an end, when it ran on this machine.
+    pub unfinished: Option<String>,
+    lock: File,
 }
 
 /// A working directory that cannot be used.
@@ -58,19 +60,35 @@ impl Work {
         let lock_path = own.join("lock");
         let options = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&lock_path);
         let mut lock = options.map_err(io("open", &lock_path))?;
-        match lock.try_lock() {
+        let locked = lock.try_lock();
+        let mut holder = String::new();
+        // Only for a message and for what a dead engine may have left; the lock itself says enough.
+        let _ = lock.read_to_string(&mut holder);
+        match locked {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
-                let mut holder = String::new();
-                // Only for the message; the lock itself says enough.
-                let _ = lock.read_to_string(&mut holder);
-                return Err(WorkError::Locked { path, holder: holder.trim().to_owned() });
+                let holder = holder.lines().next().unwrap_or("it has not said which").to_owned();
+                return Err(WorkError::Locked { path, holder });
             }
             Err(TryLockError::Error(source)) => return Err(io("lock", &lock_path)(source)),
         }
-        let holder = format!("process {} on {}", std::process::id(), host());
-        lock.set_len(0).and_then(|()| lock.write_all(holder.as_bytes())).map_err(io("write", &lock_path))?;
-        Ok(Work { path, root, _lock: lock })
+        let mut lines = holder.lines();
+        let here = lines.next().is_some_and(|line| line.ends_with(&format!(" on {}", host())));
+        let unfinished = lines.next().filter(|_| here).map(str::to_owned);
+        let mut work = Work { path, root, unfinished, lock };
+        work.note("").map_err(io("write", &lock_path))?;
+        Ok(work)
+    }
+
+    /// Writes into the lock who holds it and the mark of the processes it starts.
+    ///
+    /// # Errors
+    /// What the file system says.
+    pub fn note(&mut self, mark: &str) -> io::Result<()> {
+        let text = format!("process {} on {}\n{mark}", std::process::id(), host());
+        self.lock.set_len(0)?;
+        self.lock.seek(SeekFrom::Start(0))?;
+        self.lock.write_all(text.trim_end().as_bytes())
     }
 
     /// Whether another engine holds the working directory now.

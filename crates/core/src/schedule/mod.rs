@@ -29,7 +29,7 @@ pub struct Step {
 pub enum Event {
     /// The run begins.
     Begin,
-    /// A started step turned out to be done already.
+    /// A started step, or what was gathered of a map node's items, turned out to be done already.
     Hit(Step),
     /// A started map node has this many items.
     Expanded(NodeId, u32),
@@ -248,7 +248,10 @@ impl<'p> Scheduler<'p> {
     fn hit(&mut self, step: Step, actions: &mut Vec<Action>) {
         self.queue.release(step);
         match step.item {
-            None => self.succeed(step.node, State::Cached),
+            None => {
+                let ran = self.maps.remove(&step.node).is_some_and(|map| !map.all_cached);
+                self.succeed(step.node, if ran { State::Done } else { State::Cached });
+            }
             Some(_) => self.item_ended(step.node, false, true, actions),
         }
     }
@@ -279,8 +282,8 @@ impl<'p> Scheduler<'p> {
         }
         match (step.item, ending) {
             (None, Ending::Succeeded) => {
-                let cached = self.maps.remove(&step.node).is_some_and(|map| map.all_cached);
-                self.succeed(step.node, if cached { State::Cached } else { State::Done });
+                self.maps.remove(&step.node);
+                self.succeed(step.node, State::Done);
             }
             (Some(_), Ending::Succeeded) => self.item_ended(step.node, false, false, actions),
             (Some(_), _) if !stopped => self.item_ended(step.node, true, false, actions),

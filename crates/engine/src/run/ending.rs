@@ -194,9 +194,9 @@ impl Engine<'_> {
         if let Ok(what) = self.store.what(template) {
             task.what = what;
         }
-        let place = self.store.collate(task, &ports, &map.items, &map.places)?;
+        let (place, is_new) = self.store.collate(task, &ports, &map.items, &map.places)?;
         self.store.set_place(node, place);
-        self.event(step, Ending::Succeeded);
+        self.events.push_back(if is_new { Event::Ended(step, Ending::Succeeded) } else { Event::Hit(step) });
         Ok(())
     }
 

@@ -88,7 +88,13 @@ pub fn run(
 ) -> Result<Summary, EngineError> {
     let signals = Signals::take_over().map_err(EngineError::io("take over signals"))?;
     sys::adopt_orphans();
-    let work = Work::take(&options.work)?;
+    let mut work = Work::take(&options.work)?;
+    if let Some(mark) = &work.unfinished {
+        // Steps of an engine that was killed must not write while this run makes their directories anew.
+        crate::guardian::end_marked(mark);
+    }
+    let mark = format!("{}-{:x}", std::process::id(), seconds_since_1970().to_bits());
+    work.note(&mark).map_err(EngineError::io("write the lock"))?;
     let store = Store::open(&work.path, true, plan, interfaces)?;
     let settings = Settings {
         budget: options.budget.clone(),
@@ -105,7 +111,7 @@ pub fn run(
         captures,
         signals,
         guardian: None,
-        mark: format!("{}-{:x}", std::process::id(), seconds_since_1970().to_bits()),
+        mark,
         maps: HashMap::new(),
         active: HashMap::new(),
         events: VecDeque::from([Event::Begin]),
@@ -325,6 +331,7 @@ impl Engine<'_> {
         if let Some(guardian) = self.guardian.take() {
             guardian.farewell();
         }
+        self.work.note("").map_err(EngineError::io("write the lock"))?;
         self.observer.report(&Report::Finished(&summary));
         Ok(summary)
     }
