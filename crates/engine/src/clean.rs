@@ -154,7 +154,7 @@ impl Reader {
     fn kind(&mut self, place: u64, line: &str) -> Option<Line> {
         if line.starts_with(r#"{"e":"file""#) {
             return match serde_json::from_str(line).ok()? {
-                crate::record::Record::File(Content(path, ..)) => Some(Line::File(path.into())),
+                crate::record::Record::File { content: Content(path, ..) } => Some(Line::File(path.into())),
                 _ => None,
             };
         }

@@ -242,7 +242,7 @@ impl<'s, 'r> Dry<'s, 'r> {
             task.what = what;
         }
         // In a log that is only read, what is not there cannot be recorded and gets the place 0.
-        Ok(match self.store.collate(task, &ports, &items, &places)? {
+        Ok(match self.store.collate(task, &ports, &items, &places)?.0 {
             0 => Judged::Runs(Reason::Gathering),
             place => Judged::Stands(place),
         })

@@ -48,7 +48,11 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         let message = format!("{} is no working directory of pial's; give --work DIR", path.display());
         return Err(Failure::usage(message));
     }
-    let work = Work::take(path)?;
+    let mut work = Work::take(path)?;
+    if let Some(mark) = work.unfinished.take() {
+        // What a killed engine left running is for the next run to end.
+        work.note(&mark).map_err(|e| Failure::Engine(format!("cannot write the lock of {}: {e}", path.display())))?;
+    }
     let loaded = last_run(&work.path);
     let loaded = match (loaded, arguments.orphans) {
         (Err(failure), true) => return Err(failure),

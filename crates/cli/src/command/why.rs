@@ -182,7 +182,7 @@ fn note_sizes(line: &str, wanted: &[&str], sizes: &mut HashMap<String, u64>) {
         }
     };
     match serde_json::from_str(line) {
-        Ok(Record::File(content)) => note(&content),
+        Ok(Record::File { content }) => note(&content),
         Ok(Record::Done(done)) => done.files.iter().for_each(note),
         _ => {}
     }
