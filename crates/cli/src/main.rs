@@ -2,6 +2,7 @@
 
 mod command;
 mod failure;
+mod graph;
 mod load;
 mod nodes;
 mod progress;
@@ -29,6 +30,7 @@ enum Command {
     Log(command::log::Arguments),
     Crash(command::crash::Arguments),
     Clean(command::clean::Arguments),
+    Graph(command::graph::Arguments),
     Schema(command::schema::Arguments),
     #[command(name = "__guardian", hide = true)]
     Guardian {
@@ -58,6 +60,7 @@ fn main() -> ExitCode {
         Command::Log(arguments) => command::log::run(&arguments),
         Command::Crash(arguments) => command::crash::run(&arguments),
         Command::Clean(arguments) => command::clean::run(&arguments),
+        Command::Graph(arguments) => command::graph::run(&arguments),
         Command::Schema(arguments) => command::schema::run(&arguments),
         Command::Guardian { mark } => {
             pial_engine::guardian::guard(&mark);

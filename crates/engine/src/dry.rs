@@ -141,26 +141,45 @@ impl<'s, 'r> Dry<'s, 'r> {
         if let Verdict::After(above) = self.verdict(step.node) {
             return Ok(Err(format!("its inputs are known when {} is done", self.plan.node_name(*above))));
         }
-        let (inputs, digests) = match self.inputs(step.node)? {
-            Ok(found) => found,
+        match (&self.plan.locate(step.node).0.map, step.item) {
+            (Some(_), None) => Ok(Err("it is a map node: its items have the commands".to_owned())),
+            _ => match self.step_inputs(step)? {
+                Ok(inputs) => self.prepare(step, inputs),
+                Err(message) => Ok(Err(message)),
+            },
+        }
+    }
+
+    /// The verdict on an item of a judged map node; that on the node when its items are not known yet.
+    ///
+    /// # Errors
+    /// [`LogError`].
+    pub fn item(&mut self, step: Step) -> Result<Verdict, LogError> {
+        let known = !matches!(self.verdict(step.node), Verdict::After(_) | Verdict::Cached);
+        match if known { self.step_inputs(step)? } else { Err(String::new()) } {
+            Ok(inputs) => Ok(match self.judge_step(step, inputs)? {
+                Judged::Stands(_) => Verdict::Cached,
+                Judged::Runs(reason) => runs(reason),
+                Judged::Wrong(message) => Verdict::Wrong(message.into()),
+            }),
+            Err(_) => Ok(self.verdict(step.node).clone()),
+        }
+    }
+
+    /// Inputs of a step: of a node, or of an item of a map node.
+    fn step_inputs(&mut self, step: Step) -> Result<Result<Inputs, String>, LogError> {
+        let template = self.plan.locate(step.node).0;
+        let inputs = match self.inputs(step.node)? {
+            Ok(inputs) => inputs,
             Err(message) => return Ok(Err(message)),
         };
-        let template = self.plan.locate(step.node).0;
-        match (&template.map, step.item) {
-            (Some(rule), Some(item)) => {
-                let names = mapped_names(template);
-                match Items::find(rule, &names, &inputs) {
-                    Ok(items) if (item as usize) < items.len() => {
-                        let one = item_inputs(&items, rule, &names, &(inputs, digests), item);
-                        self.prepare(step, one)
-                    }
-                    Ok(items) => Ok(Err(format!("it has {} items", items.len()))),
-                    Err(error) => Ok(Err(error.to_string())),
-                }
-            }
-            (Some(_), None) => Ok(Err("it is a map node: its items have the commands".to_owned())),
-            (None, _) => self.prepare(step, (inputs, digests)),
-        }
+        let (Some(rule), Some(item)) = (&template.map, step.item) else { return Ok(Ok(inputs)) };
+        let names = mapped_names(template);
+        Ok(match Items::find(rule, &names, &inputs.0) {
+            Ok(items) if (item as usize) < items.len() => Ok(item_inputs(&items, rule, &names, &inputs, item)),
+            Ok(items) => Err(format!("it has {} items, counted from #0", items.len())),
+            Err(error) => Err(error.to_string()),
+        })
     }
 
     /// Inputs of a node before it is split into items.

@@ -2,6 +2,7 @@
 
 pub mod clean;
 pub mod crash;
+pub mod graph;
 pub mod log;
 pub mod plan;
 pub mod run;

@@ -10,7 +10,7 @@ use pial_core::value::Value;
 use pial_engine::builtin::natural_order;
 use pial_engine::crash::utc;
 use pial_engine::dry::{Dry, Verdict};
-use pial_engine::history::{History, State};
+use pial_engine::history::{History, State, split_item};
 use pial_engine::prepare::quote;
 use pial_engine::record::{Done, Method, Used};
 use pial_engine::store::Store;
@@ -129,10 +129,15 @@ fn shown(
     step: Step,
     busy: bool,
 ) -> Result<Shown, Failure> {
-    let verdict = match dry.up_to(step.node)? {
+    dry.up_to(step.node)?;
+    let verdict = match step.item {
+        Some(_) => dry.item(step)?,
+        None => dry.verdict(step.node).clone(),
+    };
+    let verdict = match verdict {
         Verdict::Cached => "its result stands".to_owned(),
         Verdict::Runs(reason) => format!("would run: {}", reason.tell()),
-        Verdict::After(above) => format!("waits for {}", plan.node_name(*above)),
+        Verdict::After(above) => format!("waits for {}", plan.node_name(above)),
         Verdict::Wrong(message) => format!("cannot run: {message}"),
     };
     let (template, _) = plan.locate(step.node);
@@ -145,7 +150,11 @@ fn shown(
     let own = template.name.rsplit('.').next().unwrap_or(&template.name);
     let directory = plan.node_directory(step.node);
     Ok(Shown {
-        state: history.state_of(&past),
+        state: if template.map.is_some() && step.item.is_none() {
+            map_state(history, &name, history.state_of(&past))
+        } else {
+            history.state_of(&past)
+        },
         busy,
         verdict,
         directory: step.item.map_or_else(|| directory.clone(), |item| format!("{directory}/mapflow/_{own}{item}")),
@@ -164,6 +173,14 @@ fn shown(
         started: past.started.filter(|_| busy && history.state_of(&past) == State::Started),
         name,
     })
+}
+
+/// A map node fails and runs with its items.
+fn map_state(history: &History, name: &str, own: State) -> State {
+    let items = history.steps.iter().filter(|(step, _)| matches!(split_item(step), (node, Some(_)) if node == name));
+    let states: Vec<State> = items.map(|(_, past)| history.state_of(past)).collect();
+    let found = [State::Started, State::Failed].into_iter().find(|state| states.contains(state));
+    if own == State::Untouched { found.unwrap_or(own) } else { own }
 }
 
 fn result(done: &Done<'_>, root: &str) -> LastResult {

@@ -68,7 +68,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let mut told = Vec::new();
     for step in steps.iter().take(MOST) {
         dry.up_to(step.node)?;
-        told.push(tell(&loaded.plan, &dry, &history, &root, *step)?);
+        told.push(tell(&loaded.plan, &mut dry, &history, &root, *step)?);
     }
     let sizes = sizes(&told, &work)?;
     if arguments.json {
@@ -83,7 +83,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn tell(plan: &Plan, dry: &Dry<'_, '_>, history: &History, root: &str, step: Step) -> Result<Told, Failure> {
+fn tell(plan: &Plan, dry: &mut Dry<'_, '_>, history: &History, root: &str, step: Step) -> Result<Told, Failure> {
     let node = match step.item {
         None => plan.node_name(step.node),
         Some(item) => format!("{}#{item}", plan.node_name(step.node)),
@@ -96,11 +96,15 @@ fn tell(plan: &Plan, dry: &Dry<'_, '_>, history: &History, root: &str, step: Ste
     };
     let mut told =
         Told { node, state: "cached", sentence: String::new(), waits_for: None, changes: Vec::new(), since, failed };
-    match dry.verdict(step.node) {
+    let verdict = match step.item {
+        Some(_) => dry.item(step)?,
+        None => dry.verdict(step.node).clone(),
+    };
+    match verdict {
         Verdict::Cached => tell_cached(&mut told, &past, history, root)?,
-        Verdict::Runs(reason) => tell_runs(&mut told, reason),
+        Verdict::Runs(reason) => tell_runs(&mut told, &reason),
         Verdict::Wrong(message) => (told.state, told.sentence) = ("wrong", format!("cannot run: {message}")),
-        Verdict::After(above) => tell_waits(&mut told, plan, dry, *above),
+        Verdict::After(above) => tell_waits(&mut told, plan, dry, above),
     }
     Ok(told)
 }
@@ -222,15 +226,16 @@ fn told_rows(rows: &[Vec<String>]) -> String {
 fn fact_text(fact: &Fact, sizes: &HashMap<String, u64>, now: bool) -> String {
     let Some((path, digest)) = &fact.file else { return one_line(&fact.text) };
     let mut parts = vec![format!("content {digest}")];
-    parts.extend(sizes.get(digest).map(|bytes| size(*bytes)));
-    parts.extend(modified(path).filter(|_| now).map(|time| format!("modified {}", utc(time))));
+    let on_disk = std::fs::metadata(path).ok().filter(|_| now);
+    let bytes = on_disk.as_ref().filter(|m| m.is_file()).map(std::fs::Metadata::len);
+    parts.extend(bytes.or_else(|| sizes.get(digest).copied()).map(size));
+    parts.extend(on_disk.as_ref().and_then(modified).map(|time| format!("modified {}", utc(time))));
     format!("{} ({})", one_line(&fact.text), parts.join(", "))
 }
 
 /// Seconds since 1970 at the last change of a file.
-fn modified(path: &str) -> Option<f64> {
-    let time = std::fs::metadata(path).ok()?.modified().ok()?;
-    Some(time.duration_since(UNIX_EPOCH).ok()?.as_secs_f64())
+fn modified(metadata: &std::fs::Metadata) -> Option<f64> {
+    Some(metadata.modified().ok()?.duration_since(UNIX_EPOCH).ok()?.as_secs_f64())
 }
 
 fn as_json(told: &Told, sizes: &HashMap<String, u64>) -> Json {
