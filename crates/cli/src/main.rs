@@ -31,6 +31,7 @@ enum Command {
     Crash(command::crash::Arguments),
     Clean(command::clean::Arguments),
     Graph(command::graph::Arguments),
+    Interface(command::interface::Arguments),
     Schema(command::schema::Arguments),
     #[command(name = "__guardian", hide = true)]
     Guardian {
@@ -61,6 +62,7 @@ fn main() -> ExitCode {
         Command::Crash(arguments) => command::crash::run(&arguments),
         Command::Clean(arguments) => command::clean::run(&arguments),
         Command::Graph(arguments) => command::graph::run(&arguments),
+        Command::Interface(arguments) => command::interface::run(&arguments),
         Command::Schema(arguments) => command::schema::run(&arguments),
         Command::Guardian { mark } => {
             pial_engine::guardian::guard(&mark);

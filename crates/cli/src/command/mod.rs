@@ -3,6 +3,7 @@
 pub mod clean;
 pub mod crash;
 pub mod graph;
+pub mod interface;
 pub mod log;
 pub mod plan;
 pub mod run;

@@ -20,8 +20,8 @@ const STYLE: &str = "
   .caption { font-size: 10.5px; fill: #5b6875; }
   .port { font-size: 10px; fill: #34495e; }
   .frame { fill: #f3f6fa; stroke: #b8c4d0; stroke-dasharray: 5 3; }
-  .title { font-size: 12px; font-weight: bold; fill: #5b6875; text-anchor: start; }
-  .back { fill: #ffffff; stroke: #ffffff; stroke-width: 3; }
+  .title { font-size: 12px; font-weight: bold; fill: #5b6875; text-anchor: start;
+    paint-order: stroke; stroke: #f3f6fa; stroke-width: 5px; }
   .box { fill: #ffffff; stroke: #4a6785; stroke-width: 1.2; }
   .stack { fill: #ffffff; stroke: #4a6785; stroke-width: 0.8; }
   .rule { stroke: #d5dde5; }
@@ -59,19 +59,19 @@ pub fn svg(graph: &Graph, name: &str) -> String {
     text += "<defs><marker id=\"tip\" viewBox=\"0 0 8 8\" refX=\"7\" refY=\"4\" markerWidth=\"7\" markerHeight=\"7\" \
              orient=\"auto\"><path d=\"M0 0.8 L8 4 L0 7.2 z\" fill=\"#6c8299\"/></marker></defs>\n";
     text += "<rect width=\"100%\" height=\"100%\" fill=\"#ffffff\"/>\n";
-    frames(graph, &layout, &mut text);
+    layout.clusters.iter().for_each(|place| text += &rectangle("frame", *place, 8.0));
     for points in &layout.edges {
         text += &format!("<path class=\"edge\" d=\"{}\" marker-end=\"url(#tip)\"/>\n", curve(points));
     }
+    titles(graph, &layout, &mut text);
     for (node, place) in graph.boxes.iter().zip(&layout.boxes) {
         draw(node, *place, &mut text);
     }
     text + "</svg>\n"
 }
 
-fn frames(graph: &Graph, layout: &Layout, text: &mut String) {
+fn titles(graph: &Graph, layout: &Layout, text: &mut String) {
     for (cluster, place) in graph.clusters.iter().zip(&layout.clusters) {
-        *text += &rectangle("frame", *place, 8.0);
         let (x, y) = (place.x + 12.0, place.y + 17.0);
         *text += &format!("<text class=\"title\" x=\"{x:.1}\" y=\"{y:.1}\">{}</text>\n", escaped(&cluster.label));
     }

@@ -143,7 +143,13 @@ impl Level {
         for ((width, height), layer) in self.sizes.iter().zip(&part_layers) {
             found.spot(*layer, *width, *height);
         }
-        for edge in &self.edges {
+        for (at, edge) in self.edges.iter().enumerate() {
+            // What leaves the frame from one output leaves it as one.
+            let same = |other: &LevelEdge| other.to == End::Bottom && edge.to == End::Bottom && other.from == edge.from;
+            if let Some(other) = self.edges[..at].iter().position(same) {
+                found.chains.push(found.chains[other].clone());
+                continue;
+            }
             let (from, to) = match (edge.from, edge.to) {
                 (End::Part(from, _), End::Part(to, _)) => (part_layers[from], part_layers[to]),
                 (End::Part(from, _), _) => (part_layers[from], last),
