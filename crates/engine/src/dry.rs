@@ -155,14 +155,17 @@ impl<'s, 'r> Dry<'s, 'r> {
     /// # Errors
     /// [`LogError`].
     pub fn item(&mut self, step: Step) -> Result<Verdict, LogError> {
-        let known = !matches!(self.verdict(step.node), Verdict::After(_) | Verdict::Cached);
-        match if known { self.step_inputs(step)? } else { Err(String::new()) } {
+        if matches!(self.verdict(step.node), Verdict::After(_)) {
+            return Ok(self.verdict(step.node).clone());
+        }
+        match self.step_inputs(step)? {
             Ok(inputs) => Ok(match self.judge_step(step, inputs)? {
                 Judged::Stands(_) => Verdict::Cached,
                 Judged::Runs(reason) => runs(reason),
                 Judged::Wrong(message) => Verdict::Wrong(message.into()),
             }),
-            Err(_) => Ok(self.verdict(step.node).clone()),
+            Err(_) if matches!(self.verdict(step.node), Verdict::Runs(_)) => Ok(self.verdict(step.node).clone()),
+            Err(message) => Ok(Verdict::Wrong(message.into())),
         }
     }
 

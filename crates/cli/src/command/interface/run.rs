@@ -74,6 +74,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         });
         return Ok(ExitCode::SUCCESS);
     }
+    missing_files(&found, &given)?;
     let directory = given.directory.as_deref().or(arguments.directory.as_deref()).unwrap_or(Path::new("."));
     let directory = Path::new(&base).join(directory);
     launch(&found, &line, &directory, json)
@@ -101,6 +102,19 @@ fn command_line(found: &Found, given: &Given) -> Result<CommandLine, Failure> {
             Err(Failure::usage(format!("{} cannot be run so (see `pial interface show`):{listed}", found.name)))
         }
     }
+}
+
+/// Every input file that is not there.
+fn missing_files(found: &Found, given: &Given) -> Result<(), Failure> {
+    let mut missing = String::new();
+    for (name, value) in &given.values {
+        value.for_each_path(&mut |path| {
+            if !Path::new(path).exists() {
+                missing += &format!("\n  --{name}: there is no file {path}");
+            }
+        });
+    }
+    if missing.is_empty() { Ok(()) } else { Err(Failure::usage(format!("{} cannot be run so:{missing}", found.name))) }
 }
 
 fn read(words: &[String], descriptor: &Descriptor, base: &str) -> Given {
