@@ -75,8 +75,8 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         return Ok(ExitCode::SUCCESS);
     }
     missing_files(&found, &given)?;
-    let directory = given.directory.as_deref().or(arguments.directory.as_deref()).unwrap_or(Path::new("."));
-    let directory = Path::new(&base).join(directory);
+    let wanted = given.directory.as_deref().or(arguments.directory.as_deref());
+    let directory = wanted.map_or_else(|| PathBuf::from(&base), |wanted| Path::new(&base).join(wanted));
     launch(&found, &line, &directory, json)
 }
 
