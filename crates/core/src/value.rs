@@ -190,6 +190,14 @@ impl Value {
         }
     }
 
+    /// Adds the value's text, as [`fmt::Display`] has it.
+    pub fn write_to(&self, text: &mut String) {
+        match self {
+            Value::String(s) | Value::Path(s) => text.push_str(s),
+            other => text.push_str(&other.to_string()),
+        }
+    }
+
     /// Calls `visit` for every path in the value, in order.
     pub fn for_each_path<'a>(&'a self, visit: &mut impl FnMut(&'a str)) {
         match self {

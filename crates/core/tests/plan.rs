@@ -1,4 +1,5 @@
 //! Documents to plans: expansion, joins, nesting, and every mistake with its place.
+#![expect(clippy::unwrap_used, reason = "a test ends where something unexpected happens")]
 
 mod tools;
 

@@ -10,7 +10,7 @@ use std::path::{Component, Path, PathBuf};
 use pial_core::plan::Plan;
 use serde::Deserialize;
 
-use crate::log::{self, LOG, LogError};
+use crate::log::{self, LOG, LogError, Place};
 use crate::record::Content;
 use crate::work::{remove, scratch};
 
@@ -44,7 +44,7 @@ pub struct Found {
     /// Bytes of lines of the log that nobody reads any more.
     pub log_bytes: u64,
     /// Places of the lines that stay.
-    kept: HashSet<u64>,
+    kept: HashSet<Place>,
     all: bool,
 }
 
@@ -70,8 +70,8 @@ struct Reader {
     /// By directory: its step, and whether the last attempt there failed.
     directories: HashMap<String, (String, bool)>,
     crashes: Vec<String>,
-    lines: Vec<(u64, u64, Line)>,
-    last_run: u64,
+    lines: Vec<(Place, u64, Line)>,
+    last_run: Place,
 }
 
 /// A line as far as keeping it goes.
@@ -145,13 +145,13 @@ impl Found {
 }
 
 impl Reader {
-    fn line(&mut self, place: u64, line: &str) {
+    fn line(&mut self, place: Place, line: &str) {
         let length = line.len() as u64 + 1;
         let kind = self.kind(place, line).unwrap_or(Line::Other);
         self.lines.push((place, length, kind));
     }
 
-    fn kind(&mut self, place: u64, line: &str) -> Option<Line> {
+    fn kind(&mut self, place: Place, line: &str) -> Option<Line> {
         if line.starts_with(r#"{"e":"file""#) {
             return match serde_json::from_str(line).ok()? {
                 crate::record::Record::File { content: Content(path, ..) } => Some(Line::File(path.into())),
@@ -230,7 +230,7 @@ impl Reader {
     }
 
     /// The places of lines that stay, and the bytes of those that do not.
-    fn kept(&self, removed: &HashSet<&str>, forget_failures: bool) -> (HashSet<u64>, u64) {
+    fn kept(&self, removed: &HashSet<&str>, forget_failures: bool) -> (HashSet<Place>, u64) {
         let (mut results, mut ended, mut files) = (HashMap::new(), HashMap::new(), HashMap::new());
         for (place, _, line) in &self.lines {
             match line {
@@ -244,7 +244,7 @@ impl Reader {
             }
         }
         let mut needed: HashSet<&str> = HashSet::new();
-        let mut kept: HashSet<u64> = HashSet::new();
+        let mut kept: HashSet<Place> = HashSet::new();
         for (place, _, line) in &self.lines {
             let stays = match line {
                 Line::Done { handle, node, .. } => {

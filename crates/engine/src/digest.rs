@@ -101,7 +101,9 @@ pub fn digest(path: &Path) -> io::Result<Digest> {
 
 fn update(hasher: &mut blake3::Hasher, path: &Path) -> io::Result<()> {
     let mut file = File::open(path)?;
-    let mut buffer = [0_u8; 64 * 1024];
+    let size = file.metadata()?.len();
+    // One byte more than there is, so that the end shows without a further look at a file that has not grown.
+    let mut buffer = vec![0_u8; size.min(256 * 1024) as usize + 1];
     loop {
         match file.read(&mut buffer)? {
             0 => return Ok(()),

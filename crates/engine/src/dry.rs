@@ -11,7 +11,7 @@ use pial_core::value::Value;
 use crate::builtin::Builtin;
 use crate::digest::{self, Digest, Owner};
 use crate::history::History;
-use crate::log::LogError;
+use crate::log::{LogError, Place};
 use crate::prepare;
 use crate::record::Content;
 use crate::run::start::mapped_names;
@@ -70,7 +70,7 @@ type Inputs = (Vec<(String, Value)>, HashMap<String, Digest>);
 
 /// A step as far as a dry run knows it.
 enum Judged {
-    Stands(u64),
+    Stands(Place),
     Runs(Reason),
     Wrong(String),
 }
@@ -144,10 +144,15 @@ impl<'s, 'r> Dry<'s, 'r> {
         match (&self.plan.locate(step.node).0.map, step.item) {
             (Some(_), None) => Ok(Err("it is a map node: its items have the commands".to_owned())),
             _ => match self.step_inputs(step)? {
-                Ok(inputs) => self.prepare(step, inputs),
+                Ok(inputs) => self.settled(step, inputs),
                 Err(message) => Ok(Err(message)),
             },
         }
+    }
+
+    fn settled(&mut self, step: Step, inputs: Inputs) -> Result<Result<Box<Task>, String>, LogError> {
+        let task = self.prepare(step, inputs)?;
+        Ok(task.and_then(|mut task| task.settle(self.store, step).map(|()| task)))
     }
 
     /// The verdict on an item of a judged map node; that on the node when its items are not known yet.
@@ -263,9 +268,9 @@ impl<'s, 'r> Dry<'s, 'r> {
         if let Ok(what) = self.store.what(template) {
             task.what = what;
         }
-        // In a log that is only read, what is not there cannot be recorded and gets the place 0.
+        // In a log that is only read, what is not there cannot be recorded and gets no place.
         Ok(match self.store.collate(task, &ports, &items, &places)?.0 {
-            0 => Judged::Runs(Reason::Gathering),
+            Place::NONE => Judged::Runs(Reason::Gathering),
             place => Judged::Stands(place),
         })
     }
@@ -289,11 +294,14 @@ impl<'s, 'r> Dry<'s, 'r> {
         if let Some(place) = self.store.look_up(&task.name, &task.key, verify)? {
             return Ok(Judged::Stands(place));
         }
+        if let Err(message) = task.settle(self.store, step) {
+            return Ok(Judged::Wrong(message));
+        }
         if let Some(path) = self.store.what_fell(&task.name, &task.key)? {
             return Ok(Judged::Runs(Reason::Output(path)));
         }
         let root = self.store.root().to_owned();
-        let place = history.steps.get(name.as_str()).map_or(0, |past| past.result);
+        let place = history.steps.get(name.as_str()).map_or(Place::NONE, |past| past.result);
         let old = history.with_result(place, |done| Facts::of_result(done, &root, history))?.transpose()?;
         let changes = why::changes(&old.unwrap_or_default(), &Facts::of_task(&task));
         Ok(Judged::Runs(Reason::Changed(changes)))

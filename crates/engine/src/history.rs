@@ -1,26 +1,26 @@
 //! What the log tells of the last run and of every node, also while a run writes it; knows no plan.
 
 use std::borrow::Cow;
+use std::cell::RefCell;
 use std::collections::HashMap;
 use std::path::Path;
 
 use serde::Deserialize;
 
-use crate::log::{Log, LogError};
+use crate::log::{Log, LogError, Place};
 use crate::record::{Done, End, Failed, Record};
 
 /// The past of a working directory.
 #[derive(Debug)]
 pub struct History {
-    /// The log, open to read.
-    pub log: Log,
+    log: RefCell<Log>,
     /// The last run that began.
     pub run: Option<LastRun>,
     /// How it ended; `None` while it goes on, and when it was killed.
     pub end: Option<End>,
     /// The past of each step, by name; an item of a map node has `#3` at its end.
     pub steps: HashMap<Box<str>, Past>,
-    whats: HashMap<Box<str>, u64>,
+    whats: HashMap<Box<str>, Place>,
     runs: u32,
 }
 
@@ -43,17 +43,17 @@ pub struct LastRun {
     pub time: f64,
 }
 
-/// The past of a step. Places are those of lines in the log; 0 for none.
+/// The past of a step. Places are those of lines in the log.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Past {
     /// Its last result.
-    pub result: u64,
+    pub result: Place,
     /// The result before that.
-    pub previous: u64,
+    pub previous: Place,
     /// How many results there were.
     pub results: u32,
     /// Its last failure.
-    pub failure: u64,
+    pub failure: Place,
     /// What became of it in the last run.
     pub state: State,
     /// Its last process, and when that began in seconds since 1970.
@@ -107,7 +107,7 @@ impl History {
         let mut reader = Reader::default();
         let log = Log::open_to_read(work, |place, line| reader.line(place, line))?;
         let Reader { run, end, steps, whats, runs } = reader;
-        Ok(History { log, run, end, steps, whats, runs })
+        Ok(History { log: RefCell::new(log), run, end, steps, whats, runs })
     }
 
     /// What became of a step in the last run.
@@ -131,7 +131,7 @@ impl History {
     /// [`LogError`].
     pub fn parts(&self, what: &str) -> Result<Vec<(String, String)>, LogError> {
         let Some(place) = self.whats.get(what) else { return Ok(Vec::new()) };
-        let line = self.log.line_at(*place)?;
+        let line = self.log.borrow_mut().line_at(*place)?;
         let Ok(Record::What(what)) = serde_json::from_str(&line) else { return Ok(Vec::new()) };
         Ok(what.parts.into_iter().map(|(name, value)| (name.into_owned(), value.into_owned())).collect())
     }
@@ -140,11 +140,11 @@ impl History {
     ///
     /// # Errors
     /// [`LogError`].
-    pub fn with_result<T>(&self, place: u64, read: impl FnOnce(&Done<'_>) -> T) -> Result<Option<T>, LogError> {
-        if place == 0 {
+    pub fn with_result<T>(&self, place: Place, read: impl FnOnce(&Done<'_>) -> T) -> Result<Option<T>, LogError> {
+        if place == Place::NONE {
             return Ok(None);
         }
-        let line = self.log.line_at(place)?;
+        let line = self.log.borrow_mut().line_at(place)?;
         let Ok(Record::Done(done)) = serde_json::from_str(&line) else { return Ok(None) };
         Ok(Some(read(&done)))
     }
@@ -153,11 +153,11 @@ impl History {
     ///
     /// # Errors
     /// [`LogError`].
-    pub fn with_failure<T>(&self, place: u64, read: impl FnOnce(&Failed<'_>) -> T) -> Result<Option<T>, LogError> {
-        if place == 0 {
+    pub fn with_failure<T>(&self, place: Place, read: impl FnOnce(&Failed<'_>) -> T) -> Result<Option<T>, LogError> {
+        if place == Place::NONE {
             return Ok(None);
         }
-        let line = self.log.line_at(place)?;
+        let line = self.log.borrow_mut().line_at(place)?;
         let Ok(Record::Failed(failed)) = serde_json::from_str(&line) else { return Ok(None) };
         Ok(Some(read(&failed)))
     }
@@ -181,12 +181,12 @@ struct Reader {
     run: Option<LastRun>,
     end: Option<End>,
     steps: HashMap<Box<str>, Past>,
-    whats: HashMap<Box<str>, u64>,
+    whats: HashMap<Box<str>, Place>,
     runs: u32,
 }
 
 impl Reader {
-    fn line(&mut self, place: u64, line: &str) {
+    fn line(&mut self, place: Place, line: &str) {
         if line.starts_with(r#"{"e":"file""#) {
             return;
         }
@@ -203,7 +203,7 @@ impl Reader {
         }
     }
 
-    fn step(&mut self, place: u64, head: &Head<'_>) {
+    fn step(&mut self, place: Place, head: &Head<'_>) {
         let began = self.run.as_ref().map_or(0.0, |run| run.time);
         let runs = self.runs;
         let past = match self.steps.get_mut(&*head.node) {
@@ -232,9 +232,9 @@ impl Reader {
 }
 
 impl Past {
-    fn note_result(&mut self, place: u64, head: &Head<'_>) {
+    fn note_result(&mut self, place: Place, head: &Head<'_>) {
         let handle = u64::from_str_radix(head.h, 16).unwrap_or(0);
-        let again = self.result != 0 && handle == self.handle && head.time.to_bits() == self.time.to_bits();
+        let again = self.result != Place::NONE && handle == self.handle && head.time.to_bits() == self.time.to_bits();
         if !again {
             self.previous = self.result;
             self.results += 1;
@@ -282,7 +282,7 @@ mod tests {
         let history = history(&lines);
         let past = &history.steps["a"];
         assert_eq!(past.results, 3);
-        assert!(0 < past.previous && past.previous < past.result);
+        assert!(Place::NONE < past.previous && past.previous < past.result);
     }
 
     #[test]

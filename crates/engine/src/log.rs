@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::fs::{self, File, OpenOptions};
+use std::hash::{BuildHasherDefault, Hasher};
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
@@ -11,6 +12,33 @@ use crate::record::{Header, Record, VERSION};
 /// Where the log is in a working directory.
 pub const LOG: &str = ".pial/log";
 
+/// Where a line is: its offset and, in the low 20 bits, its length when that fits. 0 is no place, as the header is no
+/// record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Place(u64);
+
+const LENGTH_BITS: u32 = 20;
+const LENGTH_MASK: u64 = (1 << LENGTH_BITS) - 1;
+
+impl Place {
+    /// No place.
+    pub const NONE: Place = Place(0);
+
+    fn new(offset: u64, length: usize) -> Place {
+        Place(offset << LENGTH_BITS | (length as u64).min(LENGTH_MASK))
+    }
+
+    fn offset(self) -> u64 {
+        self.0 >> LENGTH_BITS
+    }
+
+    /// The length of the line without its end; `None` when it is longer than can be noted.
+    fn length(self) -> Option<usize> {
+        let length = self.0 & LENGTH_MASK;
+        (length < LENGTH_MASK).then_some(length as usize)
+    }
+}
+
 /// The log, open for appending.
 #[derive(Debug)]
 pub struct Log {
@@ -19,7 +47,18 @@ pub struct Log {
     length: u64,
     line: Vec<u8>,
     writable: bool,
+    window: Window,
 }
+
+/// A stretch of the log that was read at once: results are looked up in about the order they were written.
+#[derive(Debug, Default)]
+struct Window {
+    offset: u64,
+    bytes: Vec<u8>,
+}
+
+/// How much of the log is read at once, in bytes.
+const WINDOW: usize = 32 * 1024;
 
 /// A log that cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -55,7 +94,7 @@ impl Log {
     ///
     /// # Errors
     /// [`LogError`].
-    pub fn open(work: &Path, mut visit: impl FnMut(u64, &str)) -> Result<Log, LogError> {
+    pub fn open(work: &Path, mut visit: impl FnMut(Place, &str)) -> Result<Log, LogError> {
         let path = work.join(LOG);
         let io = |what| {
             let path = path.clone();
@@ -63,7 +102,8 @@ impl Log {
         };
         let file = OpenOptions::new().read(true).append(true).create(true).open(&path).map_err(io("open"))?;
         let length = scan(&file, &path, &mut visit)?;
-        let mut log = Log { file, path: path.clone(), length, line: Vec::new(), writable: true };
+        let mut log =
+            Log { file, path: path.clone(), length, line: Vec::new(), writable: true, window: Window::default() };
         if log.file.metadata().map_err(io("read"))?.len() > length {
             log.file.set_len(length).map_err(io("repair"))?;
         }
@@ -78,7 +118,7 @@ impl Log {
     ///
     /// # Errors
     /// [`LogError`]; there being no log is none.
-    pub fn open_to_read(work: &Path, mut visit: impl FnMut(u64, &str)) -> Result<Log, LogError> {
+    pub fn open_to_read(work: &Path, mut visit: impl FnMut(Place, &str)) -> Result<Log, LogError> {
         let path = work.join(LOG);
         let opened = File::open(&path).or_else(|error| match error.kind() {
             io::ErrorKind::NotFound => File::open("/dev/null"),
@@ -86,20 +126,20 @@ impl Log {
         });
         let file = opened.map_err(|source| LogError::Io { what: "open", path: path.clone(), source })?;
         let length = scan(&file, &path, &mut visit)?;
-        Ok(Log { file, path, length, line: Vec::new(), writable: false })
+        Ok(Log { file, path, length, line: Vec::new(), writable: false, window: Window::default() })
     }
 
     /// Adds a record and gives its place. After an error the log is as it was.
     ///
     /// # Errors
     /// What the file system says, a full disk for one.
-    pub fn append(&mut self, record: &Record<'_>) -> Result<u64, LogError> {
+    pub fn append(&mut self, record: &Record<'_>) -> Result<Place, LogError> {
         self.append_line(record).map_err(|source| LogError::Io { what: "write to", path: self.path.clone(), source })
     }
 
-    fn append_line(&mut self, line: &impl serde::Serialize) -> io::Result<u64> {
+    fn append_line(&mut self, line: &impl serde::Serialize) -> io::Result<Place> {
         if !self.writable {
-            return Ok(0);
+            return Ok(Place::NONE);
         }
         self.line.clear();
         serde_json::to_writer(&mut self.line, line)?;
@@ -108,7 +148,7 @@ impl Log {
             self.file.set_len(self.length)?;
             return Err(error);
         }
-        let place = self.length;
+        let place = Place::new(self.length, self.line.len() - 1);
         self.length += self.line.len() as u64;
         Ok(place)
     }
@@ -117,8 +157,12 @@ impl Log {
     ///
     /// # Errors
     /// What the file system says.
-    pub fn line_at(&self, place: u64) -> Result<String, LogError> {
-        line_at(&self.file, place).map_err(|source| LogError::Io { what: "read", path: self.path.clone(), source })
+    pub fn line_at(&mut self, place: Place) -> Result<String, LogError> {
+        self.window.line_at(&self.file, place).map_err(|source| LogError::Io {
+            what: "read",
+            path: self.path.clone(),
+            source,
+        })
     }
 }
 
@@ -126,14 +170,14 @@ impl Log {
 ///
 /// # Errors
 /// [`LogError`]; a working directory without a log is an [`LogError::Io`].
-pub fn read(work: &Path, mut visit: impl FnMut(u64, &str)) -> Result<(), LogError> {
+pub fn read(work: &Path, mut visit: impl FnMut(Place, &str)) -> Result<(), LogError> {
     let path = work.join(LOG);
     let file = File::open(&path).map_err(|source| LogError::Io { what: "open", path: path.clone(), source })?;
     scan(&file, &path, &mut visit).map(drop)
 }
 
 /// The length of the log up to its last complete line.
-fn scan(file: &File, path: &Path, visit: &mut dyn FnMut(u64, &str)) -> Result<u64, LogError> {
+fn scan(file: &File, path: &Path, visit: &mut dyn FnMut(Place, &str)) -> Result<u64, LogError> {
     let io = |source| LogError::Io { what: "read", path: path.to_owned(), source };
     let mut reader = BufReader::with_capacity(64 * 1024, file);
     reader.seek(SeekFrom::Start(0)).map_err(io)?;
@@ -149,7 +193,7 @@ fn scan(file: &File, path: &Path, visit: &mut dyn FnMut(u64, &str)) -> Result<u6
         if place == 0 {
             check_header(text, path)?;
         } else {
-            visit(place, text);
+            visit(Place::new(place, text.len()), text);
         }
         place += read;
     }
@@ -163,34 +207,70 @@ fn check_header(line: &str, path: &Path) -> Result<(), LogError> {
     }
 }
 
-fn line_at(file: &File, place: u64) -> io::Result<String> {
-    let mut line = vec![0; 2048];
-    let mut filled = 0;
-    loop {
-        let read = file.read_at(&mut line[filled..], place + filled as u64)?;
-        if let Some(end) = line[filled..filled + read].iter().position(|b| *b == b'\n') {
-            line.truncate(filled + end);
-            return String::from_utf8(line).map_err(|e| io::Error::new(io::ErrorKind::InvalidData, e));
-        }
-        if read == 0 {
-            return Err(io::ErrorKind::UnexpectedEof.into());
-        }
-        filled += read;
-        if filled == line.len() {
-            line.resize(filled * 2, 0);
-        }
+impl Window {
+    fn line_at(&mut self, file: &File, place: Place) -> io::Result<String> {
+        let line = match place.length() {
+            Some(length) if length <= WINDOW => self.bytes_at(file, place.offset(), length)?.to_vec(),
+            _ => long_line_at(file, place.offset())?,
+        };
+        String::from_utf8(line).map_err(|e| io::Error::new(io::ErrorKind::InvalidData, e))
     }
+
+    fn bytes_at(&mut self, file: &File, offset: u64, length: usize) -> io::Result<&[u8]> {
+        let inside = |window: &Window| {
+            let start = offset.checked_sub(window.offset)? as usize;
+            (start + length <= window.bytes.len()).then_some(start)
+        };
+        let start = match inside(self) {
+            Some(start) => start,
+            None => {
+                self.bytes.resize(WINDOW, 0);
+                let read = file.read_at(&mut self.bytes, offset)?;
+                self.bytes.truncate(read);
+                self.offset = offset;
+                inside(self).ok_or(io::ErrorKind::UnexpectedEof)?
+            }
+        };
+        Ok(&self.bytes[start..start + length])
+    }
+}
+
+fn long_line_at(mut file: &File, offset: u64) -> io::Result<Vec<u8>> {
+    let mut line = Vec::new();
+    let mut reader = BufReader::new(&mut file);
+    reader.seek(SeekFrom::Start(offset))?;
+    reader.read_until(b'\n', &mut line)?;
+    line.pop();
+    Ok(line)
 }
 
 /// Where the last result of each node and key is: what the cache looks up.
 #[derive(Debug, Default)]
 pub struct Index {
-    places: HashMap<u64, u64>,
+    places: HashMap<u64, Place, BuildHasherDefault<AlreadyHashed>>,
+}
+
+/// Handles are bits of a digest and need no further mixing.
+#[derive(Debug, Default)]
+struct AlreadyHashed(u64);
+
+impl Hasher for AlreadyHashed {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        bytes.iter().for_each(|byte| self.0 = self.0 << 8 | u64::from(*byte));
+    }
+
+    fn write_u64(&mut self, handle: u64) {
+        self.0 = handle;
+    }
 }
 
 impl Index {
     /// Notes a line if it is a result.
-    pub fn note(&mut self, place: u64, line: &str) {
+    pub fn note(&mut self, place: Place, line: &str) {
         let digits = line.strip_prefix(r#"{"e":"done","h":""#).and_then(|rest| rest.get(..16));
         if let Some(hash) = digits.and_then(|digits| u64::from_str_radix(digits, 16).ok()) {
             self.places.insert(hash, place);
@@ -198,19 +278,19 @@ impl Index {
     }
 
     /// Notes a result that was just recorded.
-    pub fn insert(&mut self, handle: u64, place: u64) {
+    pub fn insert(&mut self, handle: u64, place: Place) {
         self.places.insert(handle, place);
     }
 
     /// The place of the result of a node and key, by [`handle`].
-    pub fn find(&self, handle: u64) -> Option<u64> {
+    pub fn find(&self, handle: u64) -> Option<Place> {
         self.places.get(&handle).copied()
     }
 }
 
 /// 64 bits of a node and a key together.
 pub fn handle(node: &str, key: &str) -> u64 {
-    let digest = blake3::Hasher::new().update(key.as_bytes()).update(node.as_bytes()).finalize();
+    let digest = blake3::hash(&[key.as_bytes(), node.as_bytes()].concat());
     let mut bytes = [0; 8];
     bytes.copy_from_slice(&digest.as_bytes()[..8]);
     u64::from_be_bytes(bytes)
@@ -220,7 +300,7 @@ pub fn handle(node: &str, key: &str) -> u64 {
 ///
 /// # Errors
 /// [`LogError`]; the old log stands until the new one is complete.
-pub fn compact(work: &Path, mut keep: impl FnMut(u64, &str) -> bool) -> Result<(), LogError> {
+pub fn compact(work: &Path, mut keep: impl FnMut(Place, &str) -> bool) -> Result<(), LogError> {
     let path = work.join(LOG);
     let new = work.join(".pial/log.new");
     let io = |source| LogError::Io { what: "compact", path: path.clone(), source };

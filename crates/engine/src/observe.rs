@@ -1,5 +1,6 @@
 //! What a run tells while it goes on; displays, JSON events and tests are its readers.
 
+use std::path::Path;
 use std::time::Duration;
 
 use pial_core::schedule::Counts;
@@ -13,6 +14,8 @@ pub enum Report<'a> {
     Started {
         /// How many nodes there are.
         nodes: u32,
+        /// The working directory as the user named it.
+        work: &'a Path,
     },
     /// A step was launched.
     NodeStarted {
@@ -81,7 +84,7 @@ pub struct Summary {
 pub struct Status<'a> {
     /// How many nodes are in which state.
     pub counts: Counts,
-    /// What runs: name, seconds since its start, process.
+    /// What runs, longest first: name, seconds since its start, process.
     pub running: &'a [(String, f64, u32)],
     /// Seconds since the run began.
     pub elapsed_s: f64,
@@ -96,6 +99,9 @@ pub trait Observer {
 
     /// Takes in where the run stands, every [`Observer::every`].
     fn tick(&mut self, _status: &Status<'_>) {}
+
+    /// Takes in that all there was to report is reported and the engine is about to wait: the moment to write.
+    fn pause(&mut self, _counts: &Counts) {}
 
     /// How often [`Observer::tick`] is wanted; never when `None`.
     fn every(&self) -> Option<Duration> {

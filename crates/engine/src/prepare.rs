@@ -161,44 +161,53 @@ pub fn key(what: &What, ordered: bool, inputs: &[(String, Value)], digests: &Has
     if !ordered {
         sorted.sort_by(|a, b| a.0.cmp(&b.0));
     }
-    let mut hasher = blake3::Hasher::new();
-    text_part(&mut hasher, "pial key 1");
-    text_part(&mut hasher, &what.digest);
+    let mut bytes = Vec::with_capacity(256);
+    text_part(&mut bytes, "pial key 1");
+    text_part(&mut bytes, &what.digest);
     for (name, value) in sorted {
-        text_part(&mut hasher, name);
-        value_part(&mut hasher, value, digests);
+        text_part(&mut bytes, name);
+        value_part(&mut bytes, value, digests);
     }
-    hasher.finalize().to_hex().to_string()
+    blake3::hash(&bytes).to_hex().to_string()
 }
 
-fn text_part(hasher: &mut blake3::Hasher, text: &str) {
-    hasher.update(&(text.len() as u64).to_le_bytes()).update(text.as_bytes());
+fn text_part(bytes: &mut Vec<u8>, text: &str) {
+    bytes.extend_from_slice(&(text.len() as u64).to_le_bytes());
+    bytes.extend_from_slice(text.as_bytes());
 }
 
-fn value_part(hasher: &mut blake3::Hasher, value: &Value, digests: &HashMap<String, Digest>) {
+fn value_part(bytes: &mut Vec<u8>, value: &Value, digests: &HashMap<String, Digest>) {
     match value {
-        Value::Null => drop(hasher.update(b"0")),
-        Value::Bool(b) => drop(hasher.update(&[b'b', u8::from(*b)])),
-        Value::Int(i) => drop(hasher.update(b"i").update(&i.to_le_bytes())),
-        Value::Float(x) => drop(hasher.update(b"f").update(&x.to_bits().to_le_bytes())),
+        Value::Null => bytes.push(b'0'),
+        Value::Bool(b) => bytes.extend_from_slice(&[b'b', u8::from(*b)]),
+        Value::Int(i) => {
+            bytes.push(b'i');
+            bytes.extend_from_slice(&i.to_le_bytes());
+        }
+        Value::Float(x) => {
+            bytes.push(b'f');
+            bytes.extend_from_slice(&x.to_bits().to_le_bytes());
+        }
         Value::String(text) => {
-            hasher.update(b"s");
-            text_part(hasher, text);
+            bytes.push(b's');
+            text_part(bytes, text);
         }
         Value::Path(path) => {
-            hasher.update(b"p");
-            text_part(hasher, path.rsplit('/').next().unwrap_or(path));
-            text_part(hasher, digests.get(path).map_or("", String::as_str));
+            bytes.push(b'p');
+            text_part(bytes, path.rsplit('/').next().unwrap_or(path));
+            text_part(bytes, digests.get(path).map_or("", String::as_str));
         }
         Value::List(items) => {
-            hasher.update(b"l").update(&(items.len() as u64).to_le_bytes());
-            items.iter().for_each(|item| value_part(hasher, item, digests));
+            bytes.push(b'l');
+            bytes.extend_from_slice(&(items.len() as u64).to_le_bytes());
+            items.iter().for_each(|item| value_part(bytes, item, digests));
         }
         Value::Map(entries) => {
-            hasher.update(b"m").update(&(entries.len() as u64).to_le_bytes());
+            bytes.push(b'm');
+            bytes.extend_from_slice(&(entries.len() as u64).to_le_bytes());
             for (name, item) in entries {
-                text_part(hasher, name);
-                value_part(hasher, item, digests);
+                text_part(bytes, name);
+                value_part(bytes, item, digests);
             }
         }
     }

@@ -1,5 +1,7 @@
 //! The lines of the log: what is written of each event, and how values are written.
 
+mod logged;
+
 use std::borrow::Cow;
 
 use pial_core::value::Value;
@@ -60,6 +62,9 @@ pub struct Done<'a> {
     /// 16 hexadecimal digits of node and key together: what the cache looks for.
     #[serde(borrow)]
     pub h: Cow<'a, str>,
+    /// What it used; nothing for a built-in. Second, so that times can be read without reading the rest.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub used: Option<Used>,
     /// The node, with the item of a map node as `#3`.
     pub node: Cow<'a, str>,
     /// The key.
@@ -77,11 +82,33 @@ pub struct Done<'a> {
     /// The inputs, each path with its digest.
     #[serde(borrow, rename = "in")]
     pub inputs: Vec<(Cow<'a, str>, Logged<'a>, Vec<Cow<'a, str>>)>,
-    /// What it used; nothing for a built-in.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub used: Option<Used>,
     /// Seconds since 1970 at its end.
     pub time: f64,
+}
+
+/// The part of a [`Done`] line that tells whether the result still stands.
+#[derive(Debug, Deserialize)]
+pub struct Result<'a> {
+    /// The node.
+    #[serde(borrow)]
+    pub node: Cow<'a, str>,
+    /// The key.
+    #[serde(borrow)]
+    pub key: Cow<'a, str>,
+    /// Every file among the outputs.
+    #[serde(borrow)]
+    pub files: Vec<Content<'a>>,
+}
+
+/// The part of a [`Done`] line that other nodes take in.
+#[derive(Debug, Deserialize)]
+pub struct Outputs<'a> {
+    /// The outputs, in the order of the interface.
+    #[serde(borrow)]
+    pub out: Vec<(Cow<'a, str>, Logged<'a>)>,
+    /// Every file among the outputs.
+    #[serde(borrow)]
+    pub files: Vec<Content<'a>>,
 }
 
 /// A step that was launched.
@@ -206,18 +233,14 @@ pub struct End {
     pub time: f64,
 }
 
-/// A value as it stands in the log: JSON, with a path as `{"$path": ...}`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(untagged)]
+/// A value as it stands in the log: JSON, with a path as `{"$path": ...}` and a mapping as `{"$map": pairs}`, so that
+/// no key can be taken for a path.
+#[derive(Debug, Clone, PartialEq)]
 pub enum Logged<'a> {
     /// A path, relative to the working directory when inside it.
-    Path {
-        /// The path.
-        #[serde(rename = "$path", borrow)]
-        path: Cow<'a, str>,
-    },
+    Path(Cow<'a, str>),
     /// Nothing.
-    Null(()),
+    Null,
     /// A truth value.
     Bool(bool),
     /// A whole number.
@@ -225,32 +248,26 @@ pub enum Logged<'a> {
     /// Any other number; JSON has no infinity, which becomes nothing.
     Float(f64),
     /// Text.
-    #[serde(borrow)]
     Text(Cow<'a, str>),
     /// A list.
-    #[serde(borrow)]
     List(Vec<Logged<'a>>),
-    /// A mapping, as pairs under a key of its own so that no key can be taken for a path.
-    Map {
-        /// Its entries.
-        #[serde(rename = "$map", borrow)]
-        entries: Vec<(Cow<'a, str>, Logged<'a>)>,
-    },
+    /// Names and values.
+    Map(Vec<(Cow<'a, str>, Logged<'a>)>),
 }
 
 impl<'a> Logged<'a> {
     /// A value for the log; `root` is the working directory with a slash at its end.
     pub fn of(value: &Value, root: &str) -> Logged<'static> {
         match value {
-            Value::Null => Logged::Null(()),
+            Value::Null => Logged::Null,
             Value::Bool(b) => Logged::Bool(*b),
             Value::Int(i) => Logged::Int(*i),
             Value::Float(x) => Logged::Float(*x),
             Value::String(s) => Logged::Text(s.clone().into()),
-            Value::Path(path) => Logged::Path { path: relative(path, root).to_owned().into() },
+            Value::Path(path) => Logged::Path(relative(path, root).to_owned().into()),
             Value::List(items) => Logged::List(items.iter().map(|v| Logged::of(v, root)).collect()),
             Value::Map(entries) => {
-                Logged::Map { entries: entries.iter().map(|(k, v)| (k.clone().into(), Logged::of(v, root))).collect() }
+                Logged::Map(entries.iter().map(|(k, v)| (k.clone().into(), Logged::of(v, root))).collect())
             }
         }
     }
@@ -258,14 +275,14 @@ impl<'a> Logged<'a> {
     /// The value again, paths absolute.
     pub fn to_value(&self, root: &str) -> Value {
         match self {
-            Logged::Null(()) => Value::Null,
+            Logged::Null => Value::Null,
             Logged::Bool(b) => Value::Bool(*b),
             Logged::Int(i) => Value::Int(*i),
             Logged::Float(x) => Value::Float(*x),
             Logged::Text(s) => Value::String(s.clone().into_owned()),
-            Logged::Path { path } => Value::Path(absolute(path, root)),
+            Logged::Path(path) => Value::Path(absolute(path, root)),
             Logged::List(items) => Value::List(items.iter().map(|v| v.to_value(root)).collect()),
-            Logged::Map { entries } => {
+            Logged::Map(entries) => {
                 Value::Map(entries.iter().map(|(k, v)| (k.clone().into_owned(), v.to_value(root))).collect())
             }
         }
@@ -308,7 +325,7 @@ mod tests {
     /// A log written by version 1; it must be read for as long as version 1 is.
     #[test]
     fn a_line_of_version_1_is_read() {
-        let line = r#"{"e":"done","h":"00ff","node":"a[s=1]","key":"ab","out":[["out",{"$path":"w/a/x"}]],"files":[["w/a/x",1,2,"cd"]],"dir":"w/a","what":"ef","in":[["s","1",[]]],"used":{"wall_s":1.5,"user_s":1.0,"system_s":0.5,"peak_rss_bytes":4096,"method":"ru_maxrss"},"time":12.0}"#;
+        let line = r#"{"e":"done","h":"00ff","used":{"wall_s":1.5,"user_s":1.0,"system_s":0.5,"peak_rss_bytes":4096,"method":"ru_maxrss"},"node":"a[s=1]","key":"ab","out":[["out",{"$path":"w/a/x"}]],"files":[["w/a/x",1,2,"cd"]],"dir":"w/a","what":"ef","in":[["s","1",[]]],"time":12.0}"#;
         let record: Record<'_> = serde_json::from_str(line).unwrap();
         let Record::Done(done) = &record else { panic!("{record:?}") };
         assert_eq!((&*done.node, &*done.files[0].0, done.used.unwrap().wall_s), ("a[s=1]", "w/a/x", 1.5));

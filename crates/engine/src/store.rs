@@ -12,8 +12,8 @@ use pial_interfaces::Descriptor;
 use crate::catalogue::Interfaces;
 use crate::contents::{Contents, LARGE, Lookup};
 use crate::digest::{self, Digest, Identity, Owner};
-use crate::log::{Index, Log, LogError, handle};
-use crate::record::{self, Content, Done, Logged, Record, Used, absolute, relative};
+use crate::log::{Index, Log, LogError, Place, handle};
+use crate::record::{self, Content, Done, Logged, Outputs, Record, Used, absolute, relative};
 use crate::run::seconds_since_1970;
 use crate::task::Task;
 use crate::what::{What, Whats};
@@ -29,12 +29,12 @@ pub struct Store<'r> {
     root: String,
     index: Index,
     /// By node: where its result is in the log; 0 for none.
-    places: Vec<u64>,
+    places: Vec<Place>,
     contents: Contents,
     whats: Whats,
     whats_logged: HashSet<String>,
     seconds: HashMap<Box<str>, (f32, u32)>,
-    recent: (u64, String),
+    recent: (Place, String),
 }
 
 /// Something that cannot be had.
@@ -72,7 +72,7 @@ impl<'r> Store<'r> {
         let mut contents = Contents::default();
         let mut whats_logged = HashSet::new();
         let mut seconds: HashMap<Box<str>, (f32, u32)> = HashMap::new();
-        let visit = |place: u64, line: &str| {
+        let visit = |place: Place, line: &str| {
             if line.starts_with(r#"{"e":"done""#) {
                 index.note(place, line);
                 note_seconds(line, &mut seconds);
@@ -92,12 +92,12 @@ impl<'r> Store<'r> {
             log,
             interfaces,
             index,
-            places: vec![0; plan.len()],
+            places: vec![Place::NONE; plan.len()],
             contents,
             whats: Whats::default(),
             whats_logged,
             seconds,
-            recent: (0, String::new()),
+            recent: (Place::NONE, String::new()),
             root,
         })
     }
@@ -120,13 +120,13 @@ impl<'r> Store<'r> {
     }
 
     /// Notes where the result of a node is.
-    pub fn set_place(&mut self, node: NodeId, place: u64) {
+    pub fn set_place(&mut self, node: NodeId, place: Place) {
         self.places[node.index()] = place;
     }
 
     /// Whether a node's result is known.
     pub fn has_result(&self, node: NodeId) -> bool {
-        self.places[node.index()] != 0
+        self.places[node.index()] != Place::NONE
     }
 
     /// The inputs of a node; the digest of every file that a node made is added to `digests`.
@@ -154,7 +154,7 @@ impl<'r> Store<'r> {
         digests: &mut HashMap<String, Digest>,
     ) -> Result<Value, StoreError> {
         let place = self.places[node.index()];
-        if place == 0 {
+        if place == Place::NONE {
             return Err(StoreError::NoResult(self.plan.node_name(node)));
         }
         let name = &self.plan.locate(node).0.signature.outputs()[port].name;
@@ -165,13 +165,13 @@ impl<'r> Store<'r> {
     /// All outputs of the result at a place.
     fn outputs_at(
         &mut self,
-        place: u64,
+        place: Place,
         digests: &mut HashMap<String, Digest>,
     ) -> Result<Vec<(String, Value)>, LogError> {
         if self.recent.0 != place {
             self.recent = (place, self.log.line_at(place)?);
         }
-        let Ok(Record::Done(done)) = serde_json::from_str(&self.recent.1) else { return Ok(Vec::new()) };
+        let Ok(done) = serde_json::from_str::<Outputs<'_>>(&self.recent.1) else { return Ok(Vec::new()) };
         for Content(path, _, _, digest) in &done.files {
             digests.insert(absolute(path, &self.root), digest.clone().into_owned());
         }
@@ -253,41 +253,54 @@ impl<'r> Store<'r> {
     ///
     /// # Errors
     /// The log cannot be used.
-    pub fn look_up(&mut self, node: &str, key: &str, verify: bool) -> Result<Option<u64>, LogError> {
-        let Some(place) = self.index.find(handle(node, key)) else { return Ok(None) };
+    pub fn look_up(&mut self, node: &str, key: &str, verify: bool) -> Result<Option<Place>, LogError> {
+        let handle = handle(node, key);
+        let Some(mut place) = self.index.find(handle) else { return Ok(None) };
         let line = self.log.line_at(place)?;
-        let Ok(Record::Done(mut done)) = serde_json::from_str(&line) else { return Ok(None) };
-        if done.node != node || done.key != key {
+        let Ok(mut result) = serde_json::from_str::<record::Result<'_>>(&line) else { return Ok(None) };
+        if result.node != node || result.key != key {
             return Ok(None);
         }
-        let mut place = place;
         if verify {
-            match self.verify(&mut done) {
+            match self.verify(&mut result.files) {
                 Standing::Stands => {}
-                // A log that is only read gives the place 0, and the old line stands.
-                Standing::Touched => match self.log.append(&Record::Done(done.clone()))? {
-                    0 => {}
-                    again => {
-                        place = again;
-                        self.index.insert(handle(node, key), place);
-                    }
-                },
+                Standing::Touched => place = self.record_touched(handle, place, &line, result.files)?,
                 Standing::Changed(_) => return Ok(None),
             }
         }
-        self.recent = (place, line.clone());
+        self.recent = (place, line);
         Ok(Some(place))
+    }
+
+    /// Records a result again with the present time stamps of its files.
+    fn record_touched(
+        &mut self,
+        handle: u64,
+        place: Place,
+        line: &str,
+        files: Vec<Content<'_>>,
+    ) -> Result<Place, LogError> {
+        let Ok(Record::Done(mut done)) = serde_json::from_str(line) else { return Ok(place) };
+        done.files = files;
+        match self.log.append(&Record::Done(done))? {
+            // A log that is only read keeps its old line, which says the same but for the stamps.
+            Place::NONE => Ok(place),
+            new => {
+                self.index.insert(handle, new);
+                Ok(new)
+            }
+        }
     }
 
     /// The file that keeps the result of a node and key from standing, when there is such a result.
     ///
     /// # Errors
     /// The log cannot be used.
-    pub fn what_fell(&self, node: &str, key: &str) -> Result<Option<String>, LogError> {
+    pub fn what_fell(&mut self, node: &str, key: &str) -> Result<Option<String>, LogError> {
         let Some(place) = self.index.find(handle(node, key)) else { return Ok(None) };
         let line = self.log.line_at(place)?;
-        match serde_json::from_str(&line) {
-            Ok(Record::Done(mut done)) if done.node == node && done.key == key => match self.verify(&mut done) {
+        match serde_json::from_str::<record::Result<'_>>(&line) {
+            Ok(mut result) if result.node == node && result.key == key => match self.verify(&mut result.files) {
                 Standing::Changed(path) => Ok(Some(path)),
                 Standing::Stands | Standing::Touched => Ok(None),
             },
@@ -296,9 +309,9 @@ impl<'r> Store<'r> {
     }
 
     /// Compares the files of a result with what is on disk; new time stamps are put into the result.
-    pub fn verify(&self, done: &mut Done<'_>) -> Standing {
+    pub fn verify(&self, files: &mut [Content<'_>]) -> Standing {
         let mut touched = false;
-        for Content(path, size, stamp, digest) in done.files.iter_mut().filter(|content| content.2 != 0) {
+        for Content(path, size, stamp, digest) in files.iter_mut().filter(|content| content.2 != 0) {
             let absolute = self.path_of_logged(path);
             match digest::identify(&absolute, Owner::Node) {
                 Ok(now) if now.size == *size && now.stamp == *stamp => {}
@@ -362,7 +375,7 @@ impl<'r> Store<'r> {
         outputs: &[(String, Value)],
         files: Vec<Content<'_>>,
         used: Option<Used>,
-    ) -> Result<u64, LogError> {
+    ) -> Result<Place, LogError> {
         if self.whats_logged.insert(task.what.digest.clone()) {
             let parts = task.what.parts.iter().map(|(name, value)| (name.into(), value.into())).collect();
             self.log.append(&Record::What(Box::new(record::What { what: task.what.digest.as_str().into(), parts })))?;
@@ -374,6 +387,7 @@ impl<'r> Store<'r> {
         let h = handle(&task.name, &task.key);
         let done = Done {
             h: format!("{h:016x}").into(),
+            used,
             node: task.name.as_str().into(),
             key: task.key.as_str().into(),
             out: outputs.iter().map(|(name, value)| (name.as_str().into(), Logged::of(value, &self.root))).collect(),
@@ -381,7 +395,6 @@ impl<'r> Store<'r> {
             dir: task.directory.as_str().into(),
             what: task.what.digest.as_str().into(),
             inputs: task.inputs.iter().map(logged_inputs).collect(),
-            used,
             time: seconds_since_1970(),
         };
         let place = self.log.append(&Record::Done(Box::new(done)))?;
@@ -399,8 +412,8 @@ impl<'r> Store<'r> {
         mut task: Task,
         ports: &[String],
         items: &Items,
-        places: &[u64],
-    ) -> Result<(u64, bool), LogError> {
+        places: &[Place],
+    ) -> Result<(Place, bool), LogError> {
         let mut columns: Vec<Vec<Value>> = ports.iter().map(|_| Vec::with_capacity(places.len())).collect();
         for place in places {
             let values = self.outputs_at(*place, &mut task.digests)?;
@@ -450,19 +463,20 @@ fn short(digest: Option<&Digest>) -> std::borrow::Cow<'static, str> {
     digest.map_or_else(String::new, |digest| digest.chars().take(16).collect()).into()
 }
 
-/// Reads name and wall time out of a result's line without reading the rest: there may be a million.
+/// Reads name and wall time from the front of a result's line without reading the rest: there may be a million.
 fn note_seconds(line: &str, seconds: &mut HashMap<Box<str>, (f32, u32)>) {
-    const NODE: &str = r#","node":""#;
-    let Some(start) = line.find(NODE).map(|at| at + NODE.len()) else { return };
-    let Some(end) = line[start..].find(['"', '[', '#', '\\']) else { return };
-    let wall = line.rfind(r#""wall_s":"#).and_then(|at| line[at + 9..].split(',').next()?.parse::<f32>().ok());
-    if let Some(wall) = wall {
-        match seconds.get_mut(&line[start..start + end]) {
+    const BEFORE: usize = r#"{"e":"done","h":"0123456789abcdef""#.len();
+    let used = line.get(BEFORE..).and_then(|rest| rest.strip_prefix(r#","used":{"wall_s":"#));
+    let Some((wall, rest)) = used.and_then(|rest| rest.split_once(',')) else { return };
+    let Some((_, rest)) = rest.split_once('}') else { return };
+    let name = rest.strip_prefix(r#","node":""#).and_then(|rest| rest.split(['"', '[', '#', '\\']).next());
+    if let (Ok(wall), Some(name)) = (wall.parse::<f32>(), name) {
+        match seconds.get_mut(name) {
             Some((sum, count)) => {
                 *sum += wall;
                 *count += 1;
             }
-            None => drop(seconds.insert(line[start..start + end].into(), (wall, 1))),
+            None => drop(seconds.insert(name.into(), (wall, 1))),
         }
     }
 }

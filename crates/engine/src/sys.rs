@@ -6,6 +6,7 @@ use std::io::{self, Read};
 use std::os::fd::{AsRawFd, FromRawFd};
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
+use std::sync::atomic::{AtomicI32, Ordering};
 use std::time::Duration;
 
 /// How a child ended and what it used, as the kernel tells it at `wait4`.
@@ -24,10 +25,25 @@ pub struct Ended {
     pub max_rss_bytes: u64,
 }
 
-/// Signals to the engine, read instead of handled.
+/// Signals to the engine, noted by a handler in a pipe and read from there. They are not blocked, as a blocked signal
+/// stays blocked in every step; handlers end at `exec`.
 #[derive(Debug)]
 pub struct Signals {
     file: File,
+}
+
+/// The end of the pipe that the handler writes to.
+static NOTES: AtomicI32 = AtomicI32::new(-1);
+
+extern "C" fn note(signal: libc::c_int) {
+    let byte = signal as u8;
+    // SAFETY: write is safe in a handler; the byte lives through the call. A full pipe holds enough to wake the engine.
+    unsafe {
+        let errno = libc::__errno_location();
+        let before = *errno;
+        libc::write(NOTES.load(Ordering::Relaxed), std::ptr::from_ref(&byte).cast(), 1);
+        *errno = before;
+    }
 }
 
 /// The signals that reach the engine.
@@ -42,29 +58,31 @@ pub enum Signal {
 }
 
 impl Signals {
-    /// Blocks the engine's signals in this thread and makes them readable. Children of `std::process` start with
-    /// none blocked.
+    /// Notes the engine's signals from now on.
     ///
     /// # Errors
     /// What the kernel says.
     pub fn take_over() -> io::Result<Signals> {
-        // SAFETY: the set is initialised by sigemptyset before use and lives through all calls.
-        let fd = unsafe {
-            let mut set: libc::sigset_t = std::mem::zeroed();
-            libc::sigemptyset(&mut set);
-            for signal in [libc::SIGCHLD, libc::SIGINT, libc::SIGTERM, libc::SIGHUP, libc::SIGWINCH] {
-                libc::sigaddset(&mut set, signal);
-            }
-            if libc::pthread_sigmask(libc::SIG_BLOCK, &set, std::ptr::null_mut()) != 0 {
-                return Err(io::Error::last_os_error());
-            }
-            libc::signalfd(-1, &set, libc::SFD_CLOEXEC | libc::SFD_NONBLOCK)
-        };
-        if fd < 0 {
+        let mut ends = [0; 2];
+        // SAFETY: the array has room for the two descriptors.
+        if unsafe { libc::pipe2(ends.as_mut_ptr(), libc::O_CLOEXEC | libc::O_NONBLOCK) } < 0 {
             return Err(io::Error::last_os_error());
         }
+        NOTES.store(ends[1], Ordering::Relaxed);
+        for signal in [libc::SIGCHLD, libc::SIGINT, libc::SIGTERM, libc::SIGHUP, libc::SIGWINCH] {
+            // SAFETY: a zeroed action is valid, its mask is empty, and the handler only does what a handler may.
+            let result = unsafe {
+                let mut action: libc::sigaction = std::mem::zeroed();
+                action.sa_sigaction = note as extern "C" fn(libc::c_int) as usize;
+                action.sa_flags = libc::SA_RESTART;
+                libc::sigaction(signal, &action, std::ptr::null_mut())
+            };
+            if result < 0 {
+                return Err(io::Error::last_os_error());
+            }
+        }
         // SAFETY: the descriptor was just made and nothing else owns it.
-        Ok(Signals { file: unsafe { File::from_raw_fd(fd) } })
+        Ok(Signals { file: unsafe { File::from_raw_fd(ends[0]) } })
     }
 
     /// Waits for signals, at most `timeout`, and gives those that arrived.
@@ -84,19 +102,16 @@ impl Signals {
     }
 
     fn read(&mut self) -> io::Result<Vec<Signal>> {
-        const SIZE: usize = std::mem::size_of::<libc::signalfd_siginfo>();
+        let mut buffer = [0_u8; 64];
         let mut signals = Vec::new();
-        let mut buffer = [0_u8; SIZE];
         loop {
             match self.file.read(&mut buffer) {
-                Ok(SIZE) => {
-                    signals.push(match u32::from_ne_bytes([buffer[0], buffer[1], buffer[2], buffer[3]]) as i32 {
-                        libc::SIGCHLD => Signal::Child,
-                        libc::SIGWINCH => Signal::Window,
-                        _ => Signal::Interrupt,
-                    })
-                }
-                Ok(_) => return Ok(signals),
+                Ok(0) => return Ok(signals),
+                Ok(read) => signals.extend(buffer[..read].iter().map(|signal| match i32::from(*signal) {
+                    libc::SIGCHLD => Signal::Child,
+                    libc::SIGWINCH => Signal::Window,
+                    _ => Signal::Interrupt,
+                })),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(signals),
                 Err(error) => return Err(error),
             }

@@ -21,9 +21,9 @@ use crate::work::scratch;
 pub struct Task {
     /// The node, with the item of a map node as `#3`.
     pub name: String,
-    /// Relative to the working directory.
+    /// Relative to the working directory; found by [`Task::settle`].
     pub directory: String,
-    /// Where it works until its results are published.
+    /// Where it works until its results are published; found by [`Task::settle`].
     pub scratch: PathBuf,
     /// What it runs.
     pub what: Rc<What>,
@@ -35,7 +35,7 @@ pub struct Task {
     pub sources: Vec<String>,
     /// Its key.
     pub key: String,
-    /// The command; nothing for a built-in.
+    /// The command, once [`Task::settle`] made it; nothing for a built-in.
     pub job: Option<Job>,
     /// The built-in; nothing for a command.
     pub builtin: Option<Builtin>,
@@ -90,22 +90,16 @@ pub fn prepare(
         Work::Builtin(name) => Builtin::from_name(name),
         _ => None,
     };
-    let descriptor = store.descriptor(template);
-    let job = match prepare::job(&template.work, &what, descriptor, &template.environment, &template.base, &inputs) {
-        Ok(job) => job,
-        Err(message) => return Ok(Prepared::Wrong(message)),
-    };
-    let directory = directory(store, template, step);
     Ok(Prepared::Task(Box::new(Task {
         key: prepare::key(&what, builtin.is_some(), &inputs, &digests),
-        scratch: scratch(&store.path_of(&directory)),
+        scratch: PathBuf::new(),
         name: step_name(store, step),
-        directory,
+        directory: String::new(),
         what,
         inputs,
         digests,
         sources,
-        job,
+        job: None,
         builtin,
     })))
 }
@@ -146,6 +140,20 @@ impl Task {
             job: None,
             builtin: None,
         }
+    }
+
+    /// Finds what only a step that is to run needs: its directory and its command.
+    ///
+    /// # Errors
+    /// What is wrong with its inputs, in a line.
+    pub fn settle(&mut self, store: &Store<'_>, step: Step) -> Result<(), String> {
+        let template = store.plan.locate(step.node).0;
+        self.directory = directory(store, template, step);
+        self.scratch = scratch(&store.path_of(&self.directory));
+        let descriptor = store.descriptor(template);
+        let (environment, base) = (&template.environment, &template.base);
+        self.job = prepare::job(&template.work, &self.what, descriptor, environment, base, &self.inputs)?;
+        Ok(())
     }
 
     /// Whether the result can be looked up before it runs. What a built-in finds on disk is only known afterwards.

@@ -104,8 +104,9 @@ impl Whats {
         let path = template.environment.iter().find(|(key, _)| key == "PATH").map(|(_, value)| value.clone());
         let path = path.unwrap_or_else(|| env::var("PATH").unwrap_or_default());
         let key = (name.to_owned(), path);
-        let find = |(name, path): &(String, String)| find_program(name, path, &template.base);
-        self.programs.entry(key).or_insert_with_key(find).clone().ok_or_else(|| name.to_owned())
+        let found =
+            self.programs.entry(key).or_insert_with_key(|(name, path)| find_program(name, path, &template.base));
+        found.clone().ok_or_else(|| name.to_owned())
     }
 }
 

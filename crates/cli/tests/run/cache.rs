@@ -14,7 +14,7 @@ nodes:
 ";
 
 fn place() -> Place {
-    let place = Place::new();
+    let place = Place::make();
     place.write("in.txt", "xyz");
     assert_eq!(place.run(CHAIN, &[]).counts(), [3, 0, 0, 0]);
     place
@@ -73,7 +73,7 @@ fn a_moved_input_still_hits_and_a_renamed_one_does_not() {
 
 #[test]
 fn a_changed_command_environment_or_program_runs_again() {
-    let place = Place::new();
+    let place = Place::make();
     let program = place.write("tool.sh", "#!/bin/sh\necho 1 > out.txt\n");
     let make_executable = || {
         use std::os::unix::fs::PermissionsExt;
@@ -94,7 +94,7 @@ fn a_changed_command_environment_or_program_runs_again() {
 
 #[test]
 fn an_input_that_changes_while_its_step_runs_gives_no_result() {
-    let place = Place::new();
+    let place = Place::make();
     place.write("in.txt", "old");
     let document = "
 pial: 1
@@ -125,7 +125,7 @@ fn clocks_do_not_count() {
 
 #[test]
 fn large_files_are_read_by_a_process_of_their_own() {
-    let place = Place::new();
+    let place = Place::make();
     let file = fs::File::create(place.path("large.bin")).unwrap();
     file.set_len(100_000_000).unwrap();
     let document = "

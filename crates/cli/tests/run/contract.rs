@@ -16,7 +16,7 @@ outputs: {result: {from: a.out}}
 
 #[test]
 fn success_is_0_and_the_last_event_is_the_summary() {
-    let place = Place::new();
+    let place = Place::make();
     let ran = place.run(ONE, &[]);
     assert_eq!((ran.code, ran.counts()), (Some(0), [1, 0, 0, 0]), "{}", ran.stderr);
     let last = ran.events.last().unwrap();
@@ -30,7 +30,7 @@ fn success_is_0_and_the_last_event_is_the_summary() {
 
 #[test]
 fn a_document_on_standard_input_and_parameters_from_a_file() {
-    let place = Place::new();
+    let place = Place::make();
     place.write("p.yaml", "text: from a file\n");
     let mut command = place.pial(&["run", "-", "--json", "--parameters", "p.yaml", "--work", "elsewhere"]);
     let mut child = command.stdin(Stdio::piped()).spawn().unwrap();
@@ -42,7 +42,7 @@ fn a_document_on_standard_input_and_parameters_from_a_file() {
 
 #[test]
 fn a_failure_is_1_and_skips_what_depends_on_it() {
-    let place = Place::new();
+    let place = Place::make();
     let ran = place.run(
         "
 pial: 1
@@ -66,7 +66,7 @@ nodes:
 
 #[test]
 fn a_wrong_document_is_2_with_every_problem_and_nothing_runs() {
-    let place = Place::new();
+    let place = Place::make();
     let document = "
 pial: 1
 name: w
@@ -95,7 +95,7 @@ nodes:
 
 #[test]
 fn wrong_command_lines_are_2() {
-    let place = Place::new();
+    let place = Place::make();
     place.write("w.yaml", ONE);
     for arguments in [
         &["run"][..],
@@ -114,7 +114,7 @@ fn wrong_command_lines_are_2() {
 
 #[test]
 fn a_second_engine_in_one_directory_is_3_and_names_the_first() {
-    let place = Place::new();
+    let place = Place::make();
     let document =
         "{pial: 1, name: w, nodes: {a: {command: [sh, -c, 'while [ ! -e ../../../go ]; do sleep 0.01; done']}}}";
     let mut first = place.begin(document, &[]);
@@ -128,7 +128,7 @@ fn a_second_engine_in_one_directory_is_3_and_names_the_first() {
 
 #[test]
 fn quiet_says_nothing_and_plain_lines_go_to_standard_error() {
-    let place = Place::new();
+    let place = Place::make();
     place.write("w.yaml", ONE);
     let output = place.pial(&["run", "w.yaml", "--quiet"]).output().unwrap();
     assert_eq!((output.stdout.len(), output.stderr.len()), (0, 0));
@@ -139,7 +139,7 @@ fn quiet_says_nothing_and_plain_lines_go_to_standard_error() {
 
 #[test]
 fn resources_that_the_run_has_none_of_are_2() {
-    let place = Place::new();
+    let place = Place::make();
     let document = "{pial: 1, name: w, nodes: {a: {command: ['true'], resources: {license: 1}}}}";
     let ran = place.run(document, &[]);
     assert_eq!(ran.code, Some(2));

@@ -10,7 +10,7 @@ fn one(command: &str, outputs: &str) -> String {
 
 #[test]
 fn outputs_that_are_not_what_was_promised() {
-    let place = Place::new();
+    let place = Place::make();
     let cases = [
         ("touch y", "{out: x}", "it ended well but left no \"x\" for the output `out`; it left y"),
         ("mkdir x", "{out: x}", "the output `out` is a directory where a file was promised: x"),
@@ -32,7 +32,7 @@ fn outputs_that_are_not_what_was_promised() {
 
 #[test]
 fn a_directory_with_links_in_a_circle_is_an_output_like_any_other() {
-    let place = Place::new();
+    let place = Place::make();
     let document = one("mkdir -p d/e; ln -s .. d/e/up; ln -s nowhere d/dangling", "{out: {path: d, type: directory}}");
     assert_eq!(place.run(&document, &[]).counts(), [1, 0, 0, 0]);
     assert_eq!(place.again(&[]).counts(), [0, 1, 0, 0]);
@@ -40,7 +40,7 @@ fn a_directory_with_links_in_a_circle_is_an_output_like_any_other() {
 
 #[test]
 fn signals_are_named() {
-    let place = Place::new();
+    let place = Place::make();
     for (signal, name) in [("KILL", "SIGKILL"), ("SEGV", "SIGSEGV"), ("ABRT", "SIGABRT")] {
         let ran = place.run(&one(&format!("kill -{signal} $$"), "{}"), &[]);
         assert!(ran.failure("a").contains(name), "{}", ran.failure("a"));
@@ -49,7 +49,7 @@ fn signals_are_named() {
 
 #[test]
 fn a_daemon_is_ended_with_its_step() {
-    let place = Place::new();
+    let place = Place::make();
     let mark = format!("31{}.5", std::process::id());
     let daemon =
         format!("setsid sleep {mark} >/dev/null 2>&1 & sleep {mark}1 & (setsid setsid sleep {mark}2 &) ; touch x");
@@ -61,7 +61,7 @@ fn a_daemon_is_ended_with_its_step() {
 
 #[test]
 fn a_flood_of_output_costs_disk_and_no_memory() {
-    let place = Place::new();
+    let place = Place::make();
     let ran = place.run(&one("head -c 200000000 /dev/zero >&2; echo end >&2; exit 3", "{}"), &[]);
     assert_eq!(ran.failure("a"), "it exited with code 3");
     let peak = ran.events.last().unwrap()["engine_peak_rss_bytes"].as_u64().unwrap();
@@ -71,7 +71,7 @@ fn a_flood_of_output_costs_disk_and_no_memory() {
 
 #[test]
 fn names_of_every_kind_pass_through() {
-    let place = Place::new();
+    let place = Place::make();
     let names = ["a b", "it's", "\"q\"", "new\nline", "é名", "$(touch hacked)", "-n", "a/b", "..", "*", "{x}"];
     let list = serde_json::to_string(&names).unwrap();
     let document = format!(
@@ -92,7 +92,7 @@ fn names_of_every_kind_pass_through() {
 
 #[test]
 fn a_step_over_its_time_is_ended_even_when_it_does_not_want_to() {
-    let place = Place::new();
+    let place = Place::make();
     let document =
         one("trap '' TERM; while :; do sleep 0.01; done", "{}").replace("outputs: {}", "resources: {time: 200ms}");
     let ran = place.run(&document, &["--grace", "0.2"]);
@@ -102,7 +102,7 @@ fn a_step_over_its_time_is_ended_even_when_it_does_not_want_to() {
 
 #[test]
 fn retries_until_it_works() {
-    let place = Place::new();
+    let place = Place::make();
     let command = "echo x >> ../../../tries; [ $(wc -l < ../../../tries) = 3 ]";
     let document = one(command, "{}").replace("outputs: {}", "retries: 2");
     let ran = place.run(&document, &[]);
@@ -114,7 +114,7 @@ fn retries_until_it_works() {
 
 #[test]
 fn a_log_of_a_newer_version_is_left_alone() {
-    let place = Place::new();
+    let place = Place::make();
     place.write("work/.pial/log", "{\"pial_log\":99,\"pial\":\"9.9\"}\n");
     let ran = place.run(&one("true", "{}"), &[]);
     assert_eq!(ran.code, Some(3));
@@ -136,7 +136,7 @@ fn in_own_mounts(place: &Place, script: &str) -> Option<std::process::Output> {
 
 #[test]
 fn a_full_disk_is_3_and_the_next_run_goes_on() {
-    let place = Place::new();
+    let place = Place::make();
     let values: Vec<String> = (0..200).map(|i| i.to_string()).collect();
     place.write(
         "w.yaml",
@@ -159,7 +159,7 @@ fn a_full_disk_is_3_and_the_next_run_goes_on() {
 
 #[test]
 fn a_read_only_directory_is_3() {
-    let place = Place::new();
+    let place = Place::make();
     place.write("w.yaml", &one("true", "{}"));
     let script = "mkdir m; mount -t tmpfs -o ro none m; \"$PIAL\" run w.yaml --work m/work; echo $?";
     let Some(output) = in_own_mounts(&place, script) else { return };
@@ -169,7 +169,7 @@ fn a_read_only_directory_is_3() {
 
 #[test]
 fn the_launch_path_is_posix_spawn() {
-    let place = Place::new();
+    let place = Place::make();
     place.write("w.yaml", &one("touch x", "{out: x}"));
     let trace = place.path("trace");
     let mut command = Command::new("strace");
@@ -185,14 +185,27 @@ fn the_launch_path_is_posix_spawn() {
 }
 
 #[test]
+fn steps_begin_with_no_signal_blocked_or_ignored() {
+    let place = Place::make();
+    let ran = place.run(&one("grep -E '^Sig(Blk|Ign)' /proc/self/status", "{out: {stdout: string}}"), &[]);
+    assert_eq!(ran.code, Some(0));
+    let masks = place.read("work/w/a/stdout");
+    // Signals 32 and 33 belong to the C library.
+    let standard = |word: &str| u64::from_str_radix(word, 16).unwrap() & 0x7fff_ffff;
+    let masks: Vec<u64> = masks.split_whitespace().skip(1).step_by(2).map(standard).collect();
+    assert_eq!(masks, [0, 0]);
+}
+
+#[test]
 fn an_interrupt_ends_all_and_the_next_run_goes_on() {
-    let place = Place::new();
+    let place = Place::make();
     let mark = format!("32{}", std::process::id());
     let document = format!(
         "{{pial: 1, name: w, nodes: {{a: {{command: [touch, x], outputs: {{out: x}}}}, b: {{command: [sleep, '{mark}'], inputs: {{i: {{type: file, from: a.out}}}}}}, c: {{command: ['true'], inputs: {{i: {{type: file, from: a.out}}}}}}}}}}"
     );
     for signal in ["INT", "TERM", "HUP"] {
-        let child = place.begin(&document, &["-j1"]);
+        // With so long a grace only a step that hears the signal ends in time.
+        let child = place.begin(&document, &["-j1", "--grace", "1000"]);
         wait_for("sleep", || processes_with(&format!("sleep\0{mark}")).first().copied());
         assert!(Command::new("kill").args([format!("-{signal}"), child.id().to_string()]).status().unwrap().success());
         let ran = Ran::of(child.wait_with_output().unwrap());

@@ -28,7 +28,7 @@ nodes:
 
 #[test]
 fn an_engine_killed_at_random_moments_loses_and_spoils_nothing() {
-    let (place, undisturbed) = (Place::new(), Place::new());
+    let (place, undisturbed) = (Place::make(), Place::make());
     let began = Instant::now();
     assert_eq!(undisturbed.run(MANY, &[]).counts(), [42, 0, 0, 0]);
     let whole = began.elapsed();
@@ -47,7 +47,7 @@ fn an_engine_killed_at_random_moments_loses_and_spoils_nothing() {
 
 #[test]
 fn results_of_a_killed_engine_are_not_made_again() {
-    let place = Place::new();
+    let place = Place::make();
     let document = "
 pial: 1
 name: w
@@ -66,7 +66,7 @@ nodes:
 #[test]
 fn nothing_outlives_an_engine_that_is_killed() {
     for round in 0..20 {
-        let place = Place::new();
+        let place = Place::make();
         let mark = format!("33{}{round}", std::process::id());
         let command = format!("setsid sleep {mark}1 & (setsid sleep {mark}2 &); env -i sleep {mark}3 & sleep {mark}4");
         let document = format!("{{pial: 1, name: w, nodes: {{a: {{command: [sh, -c, {command:?}]}}}}}}");
@@ -81,7 +81,7 @@ fn nothing_outlives_an_engine_that_is_killed() {
 #[test]
 fn a_killed_tool_is_named_at_once_and_the_rest_goes_on() {
     for round in 0..20 {
-        let place = Place::new();
+        let place = Place::make();
         let mark = format!("34{}{round}", std::process::id());
         let document = format!(
             "{{pial: 1, name: w, nodes: {{a: {{command: [sleep, '{mark}'], outputs: {{out: x}}}}, b: {{command: [cat, '{{i}}'], inputs: {{i: {{type: file, from: a.out}}}}}}, c: {{command: ['true']}}}}}}"
@@ -97,7 +97,7 @@ fn a_killed_tool_is_named_at_once_and_the_rest_goes_on() {
 
 #[test]
 fn a_run_goes_on_without_its_guardian() {
-    let place = Place::new();
+    let place = Place::make();
     let document = "{pial: 1, name: w, nodes: {a: {command: [sh, -c, 'while [ ! -e ../../../go ]; do sleep 0.01; done']}, b: {command: ['true']}}}";
     let child = place.begin(document, &["-j1"]);
     let mark = format!("__guardian\0{}-", child.id());

@@ -1,5 +1,5 @@
 //! `pial run` as a user meets it: real processes, real files, real signals.
-
+#![expect(clippy::unwrap_used, reason = "a test ends where something unexpected happens")]
 #![expect(missing_docs, reason = "a test says what it is by its name")]
 
 mod cache;
@@ -25,7 +25,7 @@ pub struct Ran {
 }
 
 impl Place {
-    pub fn new() -> Place {
+    pub fn make() -> Place {
         Place { directory: tempfile::Builder::new().prefix("pial tést ").tempdir().unwrap() }
     }
 

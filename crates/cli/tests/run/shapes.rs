@@ -4,7 +4,7 @@ use crate::Place;
 
 #[test]
 fn maps_over_lists_known_only_at_run_time() {
-    let place = Place::new();
+    let place = Place::make();
     let document = "
 pial: 1
 name: w
@@ -35,7 +35,7 @@ nodes:
 
 #[test]
 fn nested_maps_keep_their_shape_and_failed_items_fail_the_node() {
-    let place = Place::new();
+    let place = Place::make();
     let document = "
 pial: 1
 name: w
@@ -58,7 +58,7 @@ nodes:
 
 #[test]
 fn finding_sinking_and_the_rest_of_the_built_ins() {
-    let place = Place::new();
+    let place = Place::make();
     for subject in ["s1", "s2"] {
         place.write(&format!("data/{subject}/t1 run-10.txt"), subject);
         place.write(&format!("data/{subject}/t1 run-9.txt"), subject);
@@ -90,7 +90,7 @@ nodes:
 
 #[test]
 fn a_descriptor_of_ones_own_with_an_environment_and_a_shell_line() {
-    let place = Place::new();
+    let place = Place::make();
     place.write(
         "tools/shout.json",
         r#"{"schema-version": "0.5", "name": "shout", "description": "Says it loudly.", "tool-version": "1",
@@ -120,7 +120,7 @@ nodes:
 
 #[test]
 fn one_subject_ends_before_the_next_begins_and_fail_fast_stops() {
-    let place = Place::new();
+    let place = Place::make();
     let document = "
 pial: 1
 name: w

@@ -13,9 +13,18 @@ impl Plan {
     /// The name of a node: `preproc.denoise[subject=sub-01]`.
     pub fn node_name(&self, node: NodeId) -> String {
         let (template, point) = self.locate(node);
-        let parts: Vec<String> =
-            self.fields(template.space, point).map(|(name, value)| format!("{name}={value}")).collect();
-        if parts.is_empty() { template.name.clone() } else { format!("{}[{}]", template.name, parts.join(",")) }
+        let mut name = String::with_capacity(template.name.len() + 24);
+        name.push_str(&template.name);
+        for (at, (field, value)) in self.fields(template.space, point).enumerate() {
+            name.push(if at == 0 { '[' } else { ',' });
+            name.push_str(field);
+            name.push('=');
+            value.write_to(&mut name);
+        }
+        if name.len() > template.name.len() {
+            name.push(']');
+        }
+        name
     }
 
     /// The directory of a node relative to the working directory: `dwi/preproc/_subject_sub-01/denoise`.

@@ -221,9 +221,12 @@ impl<'p> Scheduler<'p> {
         self.queue.running.values().filter_map(Running::deadline).min_by(f64::total_cmp)
     }
 
-    /// Seconds of work left, spread over the processors of the run, by earlier runs; `None` when nothing is known.
+    /// Seconds left by the times of earlier runs: all work spread over the processors, or the longest chain that runs,
+    /// whichever is longer. `None` when nothing is known.
     pub fn estimated_seconds_left(&self) -> Option<f64> {
-        self.order.informed.then(|| (self.order.work_left / self.settings.budget.cpus.max(1.0)).max(0.0))
+        let spread = self.order.work_left / self.settings.budget.cpus.max(1.0);
+        let paths = self.queue.running.keys().map(|step| f64::from(self.order.path(template_of(self.plan, *step))));
+        self.order.informed.then(|| paths.fold(spread, f64::max).max(0.0))
     }
 
     fn begin(&mut self) {
@@ -366,7 +369,7 @@ impl<'p> Scheduler<'p> {
 
     fn finish(&mut self, node: NodeId, state: State) {
         self.states[node.index()] = state;
-        self.order.finished(self.plan.template_of(node));
+        self.order.finished(self.plan, self.plan.template_of(node));
         match state {
             State::Done => self.counts.done += 1,
             State::Cached => self.counts.cached += 1,

@@ -62,8 +62,8 @@ impl Order {
         [next(), next(), self.depth_first[template.index()]]
     }
 
-    pub fn finished(&mut self, template: TemplateId) {
-        self.work_left -= f64::from(self.seconds[template.index()]);
+    pub fn finished(&mut self, plan: &Plan, template: TemplateId) {
+        self.work_left -= f64::from(self.seconds[template.index()]) * cpus(plan, template);
     }
 }
 

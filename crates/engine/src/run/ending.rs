@@ -190,13 +190,19 @@ impl Engine<'_> {
         };
         let template = self.plan.locate(node).0;
         let ports: Vec<String> = template.signature.outputs().iter().map(|port| port.name.clone()).collect();
-        let mut task = Task::unprepared(self.plan.node_name(node), self.plan.node_directory(node));
+        let (name, directory) = (self.plan.node_name(node), self.plan.node_directory(node));
+        let mut task = Task::unprepared(name.clone(), directory.clone());
         if let Ok(what) = self.store.what(template) {
             task.what = what;
         }
         let (place, is_new) = self.store.collate(task, &ports, &map.items, &map.places)?;
-        self.store.set_place(node, place);
-        self.events.push_back(if is_new { Event::Ended(step, Ending::Succeeded) } else { Event::Hit(step) });
+        self.set_place(step, place);
+        if is_new {
+            self.observer.report(&Report::NodeDone { node: &name, used: None, directory: &directory });
+            self.event(step, Ending::Succeeded);
+        } else {
+            self.hit(step, &name, place);
+        }
         Ok(())
     }
 

@@ -14,7 +14,7 @@ use crate::catalogue::Interfaces;
 use crate::digest::Digest;
 use crate::guardian::Guardian;
 use crate::launch::{Capture, Captures};
-use crate::log::LogError;
+use crate::log::{LogError, Place};
 use crate::observe::{Observer, Report, Status, Summary};
 use crate::record::{End, Record, Run, Start};
 use crate::store::Store;
@@ -117,6 +117,7 @@ pub fn run(
         events: VecDeque::from([Event::Begin]),
         began: Instant::now(),
         interrupted: false,
+        next_tick: 0.0,
         work,
         observer,
     };
@@ -143,6 +144,7 @@ struct Engine<'r> {
     events: VecDeque<Event>,
     began: Instant,
     interrupted: bool,
+    next_tick: f64,
     work: Work,
     observer: &'r mut dyn Observer,
 }
@@ -152,7 +154,7 @@ struct MapRun {
     inputs: Vec<(String, Value)>,
     digests: HashMap<String, Digest>,
     items: Items,
-    places: Vec<u64>,
+    places: Vec<Place>,
 }
 
 /// A process of the run.
@@ -181,16 +183,12 @@ enum Phase {
 impl Engine<'_> {
     fn run(&mut self) -> Result<Summary, EngineError> {
         self.store.log.append(&Record::Run(Box::new(self.run_record())))?;
-        self.observer.report(&Report::Started { nodes: self.plan.len() as u32 });
-        let mut next_tick = 0.0;
+        self.observer.report(&Report::Started { nodes: self.plan.len() as u32, work: &self.options.work });
         while !self.perform_all()? {
-            let every = self.observer.every();
-            if every.is_some() && self.now() >= next_tick {
-                self.tick();
-                next_tick = self.now() + every.unwrap_or_default().as_secs_f64();
-            }
+            self.tick_if_due();
+            self.observer.pause(&self.scheduler.counts());
             let deadline = self.scheduler.next_deadline();
-            let wake = [deadline, every.map(|_| next_tick)].into_iter().flatten().reduce(f64::min);
+            let wake = [deadline, self.observer.every().map(|_| self.next_tick)].into_iter().flatten().reduce(f64::min);
             let timeout = wake.map(|at| Duration::from_secs_f64((at - self.now()).max(0.0)));
             for signal in self.signals.wait(timeout).map_err(EngineError::io("wait for children"))? {
                 match signal {
@@ -234,6 +232,7 @@ impl Engine<'_> {
                     Action::Finished => return Ok(true),
                 }
             }
+            self.tick_if_due();
         }
         Ok(false)
     }
@@ -295,12 +294,23 @@ impl Engine<'_> {
         }
     }
 
-    fn tick(&mut self) {
+    /// Shows where the run stands, also while many steps end one after the other without a wait.
+    fn tick_if_due(&mut self) {
+        let Some(every) = self.observer.every() else { return };
         let now = self.now();
+        if now >= self.next_tick {
+            self.tick(now);
+            self.next_tick = now + every.as_secs_f64();
+        }
+    }
+
+    fn tick(&mut self, now: f64) {
         let mut running: Vec<(String, f64, u32)> =
             self.active.iter().map(|(pid, active)| (active.name.clone(), now - active.began, *pid)).collect();
         running.sort_by(|a, b| b.1.total_cmp(&a.1));
-        let left_s = self.scheduler.estimated_seconds_left();
+        // The scheduler counts a step as left until it ends.
+        let under_way = running.iter().map(|(_, seconds, _)| seconds).sum::<f64>() / self.options.budget.cpus.max(1.0);
+        let left_s = self.scheduler.estimated_seconds_left().map(|left| (left - under_way).max(0.0));
         self.observer.tick(&Status { counts: self.scheduler.counts(), running: &running, elapsed_s: now, left_s });
     }
 

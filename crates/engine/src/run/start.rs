@@ -11,6 +11,7 @@ use super::{Active, Engine, EngineError, MapRun, Phase};
 use crate::builtin::Builtin;
 use crate::digest::Digest;
 use crate::launch::Launch;
+use crate::log::Place;
 use crate::observe::Report;
 use crate::store::{StoreError, paths_of};
 use crate::task::{self, Prepared, Task, step_name};
@@ -43,20 +44,20 @@ impl Engine<'_> {
     }
 
     /// The place of an earlier result that still stands.
-    fn look_up(&mut self, task: &Task) -> Result<Option<u64>, EngineError> {
+    fn look_up(&mut self, task: &Task) -> Result<Option<Place>, EngineError> {
         if !task.can_be_looked_up() {
             return Ok(None);
         }
         Ok(self.store.look_up(&task.name, &task.key, task.leaves_files())?)
     }
 
-    pub(super) fn hit(&mut self, step: Step, name: &str, place: u64) {
+    pub(super) fn hit(&mut self, step: Step, name: &str, place: Place) {
         self.set_place(step, place);
         self.observer.report(&Report::NodeCached { node: name });
         self.events.push_back(Event::Hit(step));
     }
 
-    pub(super) fn set_place(&mut self, step: Step, place: u64) {
+    pub(super) fn set_place(&mut self, step: Step, place: Place) {
         match (step.item, self.maps.get_mut(&step.node)) {
             (Some(item), Some(map)) => map.places[item as usize] = place,
             _ => self.store.set_place(step.node, place),
@@ -84,11 +85,14 @@ impl Engine<'_> {
         let names = mapped_names(self.plan.locate(node).0);
         let items = Items::find(rule, &names, &inputs).map_err(|error| error.to_string())?;
         let count = items.len();
-        self.maps.insert(node, MapRun { inputs, digests, places: vec![0; count], items });
+        self.maps.insert(node, MapRun { inputs, digests, places: vec![Place::NONE; count], items });
         Ok(count as u32)
     }
 
     fn launch(&mut self, step: Step, attempt: u32, mut task: Box<Task>) -> Result<(), EngineError> {
+        if let Err(message) = task.settle(&self.store, step) {
+            return self.fail(step, attempt, &task, message, None, Ending::FailedForGood);
+        }
         let Some(job) = task.job.take() else { return self.start_builtin(step, attempt, task) };
         let made = make_scratch(&task.scratch);
         made.map_err(EngineError::io(format!("make the directory {}", task.scratch.display())))?;
