@@ -101,6 +101,14 @@ fn run_takes_options_and_runs_the_tool() {
 }
 
 #[test]
+fn an_input_of_the_same_name_wins_after_the_name() {
+    let place = place();
+    place.write("ls.json", &CAT.replace("in_files", "directory").replace("\"File\"", "\"String\""));
+    let said = place.pial(&["interface", "run", "--dry-run", "ls.json", "--directory", "x"]);
+    assert_eq!((said.code, said.out.as_str()), (Some(0), "cat x\n"), "{}", said.err);
+}
+
+#[test]
 fn run_tells_all_problems_at_once() {
     let place = place();
     let said = place.pial(&["interface", "run", "tools/cat.json", "--in_filez", "x", "--number=5", "-x"]);

@@ -26,8 +26,10 @@ use crate::text::{one_line, table};
 ///
 /// Each input is an option of its name: `--input FILE`, `--fwhm=4`. A flag needs no value. A list is JSON, values
 /// apart by commas, or the option again for each value. Relative paths start from the current directory.
-/// --directory, --dry-run and --json may also stand among them, unless the interface has inputs of these names.
+/// --directory, --dry-run, --json and --help may also stand among them, unless the interface has inputs of these
+/// names; --help then shows the inputs.
 #[derive(Debug, Args)]
+#[command(override_usage = "pial interface run [OPTIONS] NAME [--INPUT VALUE]...")]
 pub struct Arguments {
     /// Work in this directory instead of the current one; it is made if need be
     #[arg(long, value_name = "DIR")]
@@ -38,11 +40,9 @@ pub struct Arguments {
     /// Print JSON: command, exit code, outputs
     #[arg(long)]
     json: bool,
-    /// Its name, or the path of a descriptor
-    name: String,
-    /// Its inputs, each as `--NAME VALUE`
-    #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "--INPUT VALUE")]
-    inputs: Vec<String>,
+    /// Its name, or the path of a descriptor; then its inputs, each as `--NAME VALUE`
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true, required = true, value_name = "NAME [--INPUT VALUE]")]
+    words: Vec<String>,
 }
 
 /// What the words after the name say.
@@ -58,9 +58,10 @@ struct Given {
 
 /// Runs it.
 pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
-    let found = find(&arguments.name)?;
+    let (name, inputs) = arguments.words.split_first().ok_or_else(|| Failure::usage("name an interface"))?;
+    let found = find(name)?;
     let base = current_directory()?;
-    let given = read(&arguments.inputs, &found.descriptor, &base);
+    let given = read(inputs, &found.descriptor, &base);
     if given.help {
         print(&show::as_text(&found));
         return Ok(ExitCode::SUCCESS);
