@@ -3,6 +3,7 @@
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// A working directory that this engine owns.
 #[derive(Debug)]
@@ -60,7 +61,7 @@ impl Work {
         let lock_path = own.join("lock");
         let options = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&lock_path);
         let mut lock = options.map_err(io("open", &lock_path))?;
-        let locked = lock.try_lock();
+        let locked = lock_soon(&lock);
         let mut holder = String::new();
         // Only for a message and for what a dead engine may have left; the lock itself says enough.
         let _ = lock.read_to_string(&mut holder);
@@ -96,6 +97,18 @@ impl Work {
         File::open(path.join(".pial/lock"))
             .is_ok_and(|lock| matches!(lock.try_lock_shared(), Err(TryLockError::WouldBlock)))
     }
+}
+
+/// Takes a lock that nobody holds for long: who only asks whether a run is going on ([`Work::is_busy`]) holds it for
+/// a moment.
+fn lock_soon(lock: &File) -> Result<(), TryLockError> {
+    for _ in 0..5 {
+        match lock.try_lock() {
+            Err(TryLockError::WouldBlock) => std::thread::sleep(Duration::from_millis(4)),
+            other => return other,
+        }
+    }
+    lock.try_lock()
 }
 
 /// The name of this machine.
