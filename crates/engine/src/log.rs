@@ -14,7 +14,7 @@ pub const LOG: &str = ".pial/log";
 
 /// Where a line is: its offset and, in the low 20 bits, the length of its head when that fits. The head of a result ends
 /// before what only people ask for; any other line is all head. 0 is no place, as the header is no record.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Place(u64);
 
 const LENGTH_BITS: u32 = 20;

@@ -120,6 +120,11 @@ impl<'r> Store<'r> {
         self.plan.templates.values().iter().map(mean).collect()
     }
 
+    /// The working directory with a slash at its end.
+    pub fn root(&self) -> &str {
+        &self.root
+    }
+
     /// A path of the working directory, absolute.
     pub fn path_of(&self, relative: &str) -> PathBuf {
         PathBuf::from(format!("{}{relative}", self.root))
@@ -302,6 +307,22 @@ impl<'r> Store<'r> {
                 self.index.insert(handle, new);
                 Ok(new)
             }
+        }
+    }
+
+    /// The file that keeps the result of a node and key from standing, when there is such a result.
+    ///
+    /// # Errors
+    /// The log cannot be used.
+    pub fn what_fell(&mut self, node: &str, key: &str) -> Result<Option<String>, LogError> {
+        let Some(place) = self.index.find(handle(node, key)) else { return Ok(None) };
+        let line = self.log.line_at(place)?;
+        match serde_json::from_str::<record::Result<'_>>(&line) {
+            Ok(mut result) if result.node == node && result.key == key => match self.verify(&mut result.files) {
+                Standing::Changed(path) => Ok(Some(path)),
+                Standing::Stands | Standing::Touched => Ok(None),
+            },
+            _ => Ok(None),
         }
     }
 

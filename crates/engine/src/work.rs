@@ -69,8 +69,9 @@ impl Work {
             let _ = lock.seek(SeekFrom::Start(0)).and_then(|_| lock.read_to_string(&mut holder));
             match locked {
                 Ok(()) => break,
-                // A step that its killed engine was about to start holds the lock until it is itself.
-                Err(TryLockError::WouldBlock) if look < MOST_LOOKS && is_dead(&holder) => {
+                // Who only asks whether a run is going on holds the lock for a moment, and a step that its killed
+                // engine was about to start holds it until it is itself.
+                Err(TryLockError::WouldBlock) if look < FEW_LOOKS || look < MOST_LOOKS && is_dead(&holder) => {
                     std::thread::sleep(Duration::from_millis(5));
                 }
                 Err(TryLockError::WouldBlock) => {
@@ -106,7 +107,9 @@ impl Work {
     }
 }
 
-/// How often a lock that a dead engine seems to hold is tried again, 5 ms apart.
+/// How often a lock that is held is tried again, 5 ms apart.
+const FEW_LOOKS: u32 = 4;
+/// How often it is tried again when the engine that it names is dead.
 const MOST_LOOKS: u32 = 400;
 
 /// Whether the engine that wrote into the lock ran on this machine and is no more.
