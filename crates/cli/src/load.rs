@@ -9,6 +9,7 @@ use clap::Args;
 use pial_core::plan::{Options, Plan, Setting};
 use pial_core::value::Value;
 use pial_engine::catalogue::Interfaces;
+use pial_engine::history::{History, LastRun};
 
 use crate::failure::Failure;
 
@@ -60,6 +61,56 @@ pub fn load(arguments: &DocumentArguments) -> Result<Loaded, Failure> {
     let (text, base, document) = read(&arguments.document, &directory)?;
     let settings = settings(&arguments.settings)?;
     load_text(&text, &base, document, settings, directory)
+}
+
+/// The document that was given, else what `last` finds.
+pub fn load_or(
+    document: &Option<PathBuf>,
+    settings: &SettingArguments,
+    last: impl FnOnce() -> Result<Loaded, Failure>,
+) -> Result<Loaded, Failure> {
+    match document {
+        Some(document) => load(&DocumentArguments { document: document.clone(), settings: settings.clone() }),
+        None if settings.set.is_empty() && settings.parameters.is_none() => last(),
+        None => Err(Failure::usage("--set and --parameters belong to a document: give it too")),
+    }
+}
+
+/// The document of the last run in a working directory as it is now, with the settings of that run.
+pub fn last_run(work: &Path) -> Result<Loaded, Failure> {
+    from_run(work, History::open(work)?.run)
+}
+
+/// The same for a run that was read from the log.
+pub fn from_run(work: &Path, run: Option<LastRun>) -> Result<Loaded, Failure> {
+    let Some(run) = run else {
+        return Err(Failure::usage(format!(
+            "nothing was run in {}; give --work DIR, or the document after the node",
+            work.display()
+        )));
+    };
+    if run.document == "-" {
+        let message = "the last run read its document from standard input; give the document after the node";
+        return Err(Failure::usage(message));
+    }
+    let (text, base, document) = read(Path::new(&run.document), &run.directory)?;
+    let settings = run.settings.into_iter().map(|(name, json)| (name, setting(json))).collect();
+    load_text(&text, &base, document, settings, run.directory)
+}
+
+/// A setting from how it stands in the log.
+fn setting(json: serde_json::Value) -> Setting {
+    match json {
+        serde_json::Value::String(text) => Setting::Text(text),
+        serde_json::Value::Object(mut entries) => Setting::Value(entries.remove("value").unwrap_or_default().into()),
+        json => Setting::Value(json.into()),
+    }
+}
+
+/// The absolute path of a working directory, which need not be there yet.
+pub fn work_directory(work: &Path) -> Result<PathBuf, Failure> {
+    let cannot = |e: io::Error| Failure::Engine(format!("cannot find the working directory {}: {e}", work.display()));
+    work.canonicalize().or_else(|_| std::path::absolute(work)).map_err(cannot)
 }
 
 /// Checks and expands a document that was read.

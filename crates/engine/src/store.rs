@@ -1,6 +1,6 @@
 //! Results and contents of a working directory: what the log remembers, looked up and added to.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
@@ -13,7 +13,7 @@ use crate::catalogue::Interfaces;
 use crate::contents::{Contents, LARGE, Lookup};
 use crate::digest::{self, Digest, Identity, Owner};
 use crate::log::{Index, Log, LogError, Place, handle};
-use crate::record::{self, Content, Done, Logged, Outputs, Record, Used, absolute, relative};
+use crate::record::{self, Content, Done, Logged, Record, Used, absolute, relative};
 use crate::run::seconds_since_1970;
 use crate::task::Task;
 use crate::what::{What, Whats};
@@ -34,7 +34,18 @@ pub struct Store<'r> {
     whats: Whats,
     whats_logged: HashSet<String>,
     seconds: HashMap<Box<str>, (f32, u32)>,
-    recent: (Place, String),
+    recent: VecDeque<Recent>,
+}
+
+/// As many results are kept at hand: at least one per chain that is followed at a time.
+const MOST_RECENT: usize = 32;
+
+/// The outputs of a result seen lately: the next node often takes them in.
+#[derive(Debug, Default)]
+struct Recent {
+    place: Place,
+    outputs: Vec<(String, Value)>,
+    digests: Vec<(String, Digest)>,
 }
 
 /// Something that cannot be had.
@@ -97,7 +108,7 @@ impl<'r> Store<'r> {
             whats: Whats::default(),
             whats_logged,
             seconds,
-            recent: (Place::NONE, String::new()),
+            recent: VecDeque::with_capacity(MOST_RECENT),
             root,
         })
     }
@@ -107,6 +118,11 @@ impl<'r> Store<'r> {
         let mean =
             |template: &Template| self.seconds.get(template.name.as_str()).map(|(sum, count)| sum / *count as f32);
         self.plan.templates.values().iter().map(mean).collect()
+    }
+
+    /// The working directory with a slash at its end.
+    pub fn root(&self) -> &str {
+        &self.root
     }
 
     /// A path of the working directory, absolute.
@@ -153,24 +169,33 @@ impl<'r> Store<'r> {
             return Err(StoreError::NoResult(self.plan.node_name(node)));
         }
         let name = &self.plan.locate(node).0.signature.outputs()[port].name;
-        let values = self.outputs_at(place, digests)?;
-        Ok(values.into_iter().find(|(known, _)| known == name).map_or(Value::Null, |(_, value)| value))
+        let recent = self.recall(place)?;
+        digests.extend(recent.digests.iter().cloned());
+        Ok(recent.output(name))
     }
 
-    /// All outputs of the result at a place.
-    fn outputs_at(
-        &mut self,
-        place: Place,
-        digests: &mut HashMap<String, Digest>,
-    ) -> Result<Vec<(String, Value)>, LogError> {
-        if self.recent.0 != place {
-            self.recent = (place, self.log.line_at(place)?);
+    /// The outputs of the result at a place.
+    fn recall(&mut self, place: Place) -> Result<&Recent, LogError> {
+        let at = match self.recent.iter().position(|recent| recent.place == place) {
+            Some(at) => at,
+            None => {
+                let head = self.log.head_at(place)?;
+                let recent = match serde_json::from_str::<record::Result<'_>>(&head) {
+                    Ok(result) => Recent::of(place, &result, &self.root),
+                    Err(_) => Recent { place, ..Recent::default() },
+                };
+                self.remember(recent)
+            }
+        };
+        Ok(&self.recent[at])
+    }
+
+    fn remember(&mut self, recent: Recent) -> usize {
+        if self.recent.len() == MOST_RECENT {
+            self.recent.pop_front();
         }
-        let Ok(done) = serde_json::from_str::<Outputs<'_>>(&self.recent.1) else { return Ok(Vec::new()) };
-        for Content(path, _, _, digest) in &done.files {
-            digests.insert(absolute(path, &self.root), digest.clone().into_owned());
-        }
-        Ok(done.out.iter().map(|(name, value)| (name.clone().into_owned(), value.to_value(&self.root))).collect())
+        self.recent.push_back(recent);
+        self.recent.len() - 1
     }
 
     /// What a template runs.
@@ -251,31 +276,29 @@ impl<'r> Store<'r> {
     pub fn look_up(&mut self, node: &str, key: &str, verify: bool) -> Result<Option<Place>, LogError> {
         let handle = handle(node, key);
         let Some(mut place) = self.index.find(handle) else { return Ok(None) };
-        let line = self.log.line_at(place)?;
-        let Ok(mut result) = serde_json::from_str::<record::Result<'_>>(&line) else { return Ok(None) };
+        let head = self.log.head_at(place)?;
+        let Ok(mut result) = serde_json::from_str::<record::Result<'_>>(&head) else { return Ok(None) };
         if result.node != node || result.key != key {
             return Ok(None);
         }
-        if verify {
-            match self.verify(&mut result.files) {
-                Standing::Stands => {}
-                Standing::Touched => place = self.record_touched(handle, place, &line, result.files)?,
-                Standing::Changed(_) => return Ok(None),
-            }
+        let standing = if verify { verify_files(&mut result.files, &self.root) } else { Standing::Stands };
+        if let Standing::Changed(_) = standing {
+            return Ok(None);
         }
-        self.recent = (place, line);
+        let mut recent = Recent::of(place, &result, &self.root);
+        if standing == Standing::Touched {
+            let files = result.files.into_iter().map(Content::into_owned).collect();
+            place = self.record_touched(handle, place, files)?;
+            recent.place = place;
+        }
+        self.remember(recent);
         Ok(Some(place))
     }
 
     /// Records a result again with the present time stamps of its files.
-    fn record_touched(
-        &mut self,
-        handle: u64,
-        place: Place,
-        line: &str,
-        files: Vec<Content<'_>>,
-    ) -> Result<Place, LogError> {
-        let Ok(Record::Done(mut done)) = serde_json::from_str(line) else { return Ok(place) };
+    fn record_touched(&mut self, handle: u64, place: Place, files: Vec<Content<'static>>) -> Result<Place, LogError> {
+        let line = self.log.line_at(place)?;
+        let Ok(Record::Done(mut done)) = serde_json::from_str(&line) else { return Ok(place) };
         done.files = files;
         match self.log.append(&Record::Done(done))? {
             // A log that is only read keeps its old line, which says the same but for the stamps.
@@ -287,25 +310,25 @@ impl<'r> Store<'r> {
         }
     }
 
-    /// Compares the files of a result with what is on disk; new time stamps are put into the result.
-    pub fn verify(&self, files: &mut [Content<'_>]) -> Standing {
-        let mut touched = false;
-        for Content(path, size, stamp, digest) in files.iter_mut().filter(|content| content.2 != 0) {
-            let absolute = self.path_of_logged(path);
-            match digest::identify(&absolute, Owner::Node) {
-                Ok(now) if now.size == *size && now.stamp == *stamp => {}
-                Ok(now) if now.size == *size && digest::digest(&absolute).is_ok_and(|now| now == *digest) => {
-                    *stamp = now.stamp;
-                    touched = true;
-                }
-                _ => return Standing::Changed(path.clone().into_owned()),
-            }
+    /// The file that keeps the result of a node and key from standing, when there is such a result.
+    ///
+    /// # Errors
+    /// The log cannot be used.
+    pub fn what_fell(&mut self, node: &str, key: &str) -> Result<Option<String>, LogError> {
+        let Some(place) = self.index.find(handle(node, key)) else { return Ok(None) };
+        let line = self.log.line_at(place)?;
+        match serde_json::from_str::<record::Result<'_>>(&line) {
+            Ok(mut result) if result.node == node && result.key == key => match self.verify(&mut result.files) {
+                Standing::Changed(path) => Ok(Some(path)),
+                Standing::Stands | Standing::Touched => Ok(None),
+            },
+            _ => Ok(None),
         }
-        if touched { Standing::Touched } else { Standing::Stands }
     }
 
-    fn path_of_logged(&self, path: &str) -> PathBuf {
-        PathBuf::from(absolute(path, &self.root))
+    /// Compares the files of a result with what is on disk; new time stamps are put into the result.
+    pub fn verify(&self, files: &mut [Content<'_>]) -> Standing {
+        verify_files(files, &self.root)
     }
 
     /// The files among outputs with their contents; those of `known` digest were made by other nodes.
@@ -365,6 +388,7 @@ impl<'r> Store<'r> {
         };
         let h = handle(&task.name, &task.key);
         let done = Done {
+            head: "000000".into(),
             h: format!("{h:016x}").into(),
             used,
             node: task.name.as_str().into(),
@@ -376,8 +400,12 @@ impl<'r> Store<'r> {
             inputs: task.inputs.iter().map(logged_inputs).collect(),
             time: seconds_since_1970(),
         };
+        let digest =
+            |Content(path, _, _, digest): &Content<'_>| (absolute(path, &self.root), digest.clone().into_owned());
+        let digests = done.files.iter().map(digest).collect();
         let place = self.log.append(&Record::Done(Box::new(done)))?;
         self.index.insert(h, place);
+        self.remember(Recent { place, outputs: outputs.to_vec(), digests });
         Ok(place)
     }
 
@@ -395,9 +423,10 @@ impl<'r> Store<'r> {
     ) -> Result<(Place, bool), LogError> {
         let mut columns: Vec<Vec<Value>> = ports.iter().map(|_| Vec::with_capacity(places.len())).collect();
         for place in places {
-            let values = self.outputs_at(*place, &mut task.digests)?;
+            let recent = self.recall(*place)?;
+            task.digests.extend(recent.digests.iter().cloned());
             for (port, column) in ports.iter().zip(&mut columns) {
-                column.push(values.iter().find(|(name, _)| name == port).map_or(Value::Null, |(_, v)| v.clone()));
+                column.push(recent.output(port));
             }
         }
         let outputs: Vec<(String, Value)> =
@@ -413,6 +442,37 @@ impl<'r> Store<'r> {
         let files: Vec<Content<'static>> = files.collect();
         Ok((self.record(&task, &outputs, files, None)?, true))
     }
+}
+
+impl Recent {
+    fn of(place: Place, result: &record::Result<'_>, root: &str) -> Recent {
+        let digest = |Content(path, _, _, digest): &Content<'_>| (absolute(path, root), digest.clone().into_owned());
+        Recent {
+            place,
+            outputs: result.out.iter().map(|(name, value)| (name.clone().into_owned(), value.to_value(root))).collect(),
+            digests: result.files.iter().map(digest).collect(),
+        }
+    }
+
+    fn output(&self, name: &str) -> Value {
+        self.outputs.iter().find(|(known, _)| known == name).map_or(Value::Null, |(_, value)| value.clone())
+    }
+}
+
+fn verify_files(files: &mut [Content<'_>], root: &str) -> Standing {
+    let mut touched = false;
+    for Content(path, size, stamp, digest) in files.iter_mut().filter(|content| content.2 != 0) {
+        let absolute = PathBuf::from(absolute(path, root));
+        match digest::identify(&absolute, Owner::Node) {
+            Ok(now) if now.size == *size && now.stamp == *stamp => {}
+            Ok(now) if now.size == *size && digest::digest(&absolute).is_ok_and(|now| now == *digest) => {
+                *stamp = now.stamp;
+                touched = true;
+            }
+            _ => return Standing::Changed(path.clone().into_owned()),
+        }
+    }
+    if touched { Standing::Touched } else { Standing::Stands }
 }
 
 /// Whether an earlier result still stands.
@@ -444,7 +504,7 @@ fn short(digest: Option<&Digest>) -> std::borrow::Cow<'static, str> {
 
 /// Reads name and wall time from the front of a result's line without reading the rest: there may be a million.
 fn note_seconds(line: &str, seconds: &mut HashMap<Box<str>, (f32, u32)>) {
-    const BEFORE: usize = r#"{"e":"done","h":"0123456789abcdef""#.len();
+    const BEFORE: usize = r#"{"e":"done","head":"000000","h":"0123456789abcdef""#.len();
     let used = line.get(BEFORE..).and_then(|rest| rest.strip_prefix(r#","used":{"wall_s":"#));
     let Some((wall, rest)) = used.and_then(|rest| rest.split_once(',')) else { return };
     let Some((_, rest)) = rest.split_once('}') else { return };

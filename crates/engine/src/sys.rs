@@ -206,6 +206,17 @@ pub fn own_vm_bytes() -> u64 {
     pages * unsafe { libc::sysconf(libc::_SC_PAGESIZE) } as u64
 }
 
+/// Bytes that this user may still write to the file system of a path (`statvfs`).
+pub fn free_bytes(path: &std::path::Path) -> Option<u64> {
+    use std::os::unix::ffi::OsStrExt;
+    let path = std::ffi::CString::new(path.as_os_str().as_bytes()).ok()?;
+    // SAFETY: the path ends in NUL; a zeroed statvfs is valid, and the call writes at most its size.
+    unsafe {
+        let mut found: libc::statvfs = std::mem::zeroed();
+        (libc::statvfs(path.as_ptr(), &mut found) == 0).then(|| found.f_bavail.saturating_mul(found.f_frsize))
+    }
+}
+
 /// Processors this process may run on.
 pub fn affinity_cpus() -> Option<usize> {
     // SAFETY: the set is plain bits and its size is passed.

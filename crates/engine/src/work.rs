@@ -3,6 +3,7 @@
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// A working directory that this engine owns.
 #[derive(Debug)]
@@ -60,20 +61,28 @@ impl Work {
         let lock_path = own.join("lock");
         let options = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&lock_path);
         let mut lock = options.map_err(io("open", &lock_path))?;
-        let locked = lock.try_lock();
         let mut holder = String::new();
-        // Only for a message and for what a dead engine may have left; the lock itself says enough.
-        let _ = lock.read_to_string(&mut holder);
-        match locked {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => {
-                let holder = holder.lines().next().unwrap_or("it has not said which").to_owned();
-                return Err(WorkError::Locked { path, holder });
+        for look in 0.. {
+            let locked = lock.try_lock();
+            holder.clear();
+            // Only for a message and for what a dead engine may have left; the lock itself says enough.
+            let _ = lock.seek(SeekFrom::Start(0)).and_then(|_| lock.read_to_string(&mut holder));
+            match locked {
+                Ok(()) => break,
+                // Who only asks whether a run is going on holds the lock for a moment, and a step that its killed
+                // engine was about to start holds it until it is itself.
+                Err(TryLockError::WouldBlock) if look < FEW_LOOKS || look < MOST_LOOKS && is_dead(&holder) => {
+                    std::thread::sleep(Duration::from_millis(5));
+                }
+                Err(TryLockError::WouldBlock) => {
+                    let holder = holder.lines().next().unwrap_or("it has not said which").to_owned();
+                    return Err(WorkError::Locked { path, holder });
+                }
+                Err(TryLockError::Error(source)) => return Err(io("lock", &lock_path)(source)),
             }
-            Err(TryLockError::Error(source)) => return Err(io("lock", &lock_path)(source)),
         }
         let mut lines = holder.lines();
-        let here = lines.next().is_some_and(|line| line.ends_with(&format!(" on {}", host())));
+        let here = lines.next().and_then(holder_here).is_some();
         let unfinished = lines.next().filter(|_| here).map(str::to_owned);
         let mut work = Work { path, root, unfinished, lock };
         work.note("").map_err(io("write", &lock_path))?;
@@ -96,6 +105,23 @@ impl Work {
         File::open(path.join(".pial/lock"))
             .is_ok_and(|lock| matches!(lock.try_lock_shared(), Err(TryLockError::WouldBlock)))
     }
+}
+
+/// How often a lock that is held is tried again, 5 ms apart.
+const FEW_LOOKS: u32 = 4;
+/// How often it is tried again when the engine that it names is dead.
+const MOST_LOOKS: u32 = 400;
+
+/// Whether the engine that wrote into the lock ran on this machine and is no more.
+fn is_dead(holder: &str) -> bool {
+    let pid = holder.lines().next().and_then(holder_here);
+    pid.is_some_and(|pid| !Path::new("/proc").join(pid).exists())
+}
+
+/// The process that a lock names, when it is of this machine.
+fn holder_here(line: &str) -> Option<&str> {
+    let (pid, machine) = line.strip_prefix("process ")?.split_once(" on ")?;
+    (machine == host()).then_some(pid)
 }
 
 /// The name of this machine.

@@ -1,8 +1,17 @@
 //! One file per subcommand.
 
+pub mod clean;
+pub mod crash;
+pub mod graph;
+pub mod interface;
+pub mod log;
+pub mod plan;
 pub mod run;
 pub mod schema;
+pub mod show;
 pub mod simulate;
+pub mod status;
+pub mod why;
 
 use std::process::ExitCode;
 

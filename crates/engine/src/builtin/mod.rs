@@ -22,7 +22,7 @@ use pial_core::value::Value;
 
 pub use error::{BuiltinError, Missing};
 use inputs::Inputs;
-pub(crate) use natural::natural_order;
+pub use natural::natural_order;
 pub use signature::Signature;
 
 /// What a document gives to a node: each input's name, with its value where it is literal.

@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 
 /// Digits compare as numbers, the rest as text: `run-2` before `run-10`, as nipype sorts.
-pub(crate) fn natural_order(left: &str, right: &str) -> Ordering {
+pub fn natural_order(left: &str, right: &str) -> Ordering {
     let (mut l, mut r) = (left, right);
     while !l.is_empty() || !r.is_empty() {
         let (text_l, text_r, number_l, number_r);

@@ -31,9 +31,9 @@ impl Engine<'_> {
             guardian.ended(ended.pid);
         }
         let used = Used {
-            wall_s: self.now() - active.began,
-            user_s: ended.user_s,
-            system_s: ended.system_s,
+            wall_s: microseconds(self.now() - active.began),
+            user_s: microseconds(ended.user_s),
+            system_s: microseconds(ended.system_s),
             peak_rss_bytes: ended.max_rss_bytes,
             method: Method::MaxRss,
         };
@@ -277,6 +277,11 @@ impl Engine<'_> {
         self.events.push_back(Event::Ended(step, ending));
         Ok(())
     }
+}
+
+/// Seconds to the resolution that means something.
+fn microseconds(seconds: f64) -> f64 {
+    (seconds * 1e6).round() / 1e6
 }
 
 /// What is bad about an ending; `None` when nothing is.

@@ -1,0 +1,402 @@
+//! A dry run: which nodes have a result that stands, which would run and why; starts nothing and writes nothing.
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use pial_core::arena::{Id, NodeId};
+use pial_core::plan::{Items, Map, Plan, Unavailable};
+use pial_core::schedule::Step;
+use pial_core::value::Value;
+
+use crate::builtin::Builtin;
+use crate::digest::{self, Digest, Owner};
+use crate::history::History;
+use crate::log::{LogError, Place};
+use crate::prepare;
+use crate::record::Content;
+use crate::run::start::mapped_names;
+use crate::store::{Store, StoreError, paths_of};
+use crate::task::{self, Prepared, Task};
+use crate::why::{self, Change, Facts};
+
+/// What would become of a node.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Verdict {
+    /// Its result stands.
+    Cached,
+    /// It would run.
+    Runs(Box<Reason>),
+    /// This node before it would run; it would run too, unless that gives the same as before.
+    After(NodeId),
+    /// It cannot run; why.
+    Wrong(Box<str>),
+}
+
+/// Why a node would run.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Reason {
+    /// It has no result.
+    New,
+    /// It has no result, and failed when it was last tried.
+    FailedBefore,
+    /// It has a result for other inputs, tools or code.
+    Changed(Vec<Change>),
+    /// This file of its result is gone or holds something else.
+    Output(String),
+    /// It is a map node and items would run.
+    Items {
+        /// How many there are.
+        count: u32,
+        /// How many of them would run.
+        runs: u32,
+        /// The first of those that would run, and why.
+        first: (u32, Box<Reason>),
+    },
+    /// The items of a map node are there and only have to be put together.
+    Gathering,
+}
+
+/// A dry run.
+#[derive(Debug)]
+pub struct Dry<'s, 'r> {
+    store: &'s mut Store<'r>,
+    history: &'s History,
+    plan: &'r Plan,
+    verdicts: Vec<Option<Verdict>>,
+}
+
+/// Inputs, and the digests of the files among them that nodes made.
+type Inputs = (Vec<(String, Value)>, HashMap<String, Digest>);
+
+/// A step as far as a dry run knows it.
+enum Judged {
+    Stands(Place),
+    Runs(Reason),
+    Wrong(String),
+}
+
+impl<'s, 'r> Dry<'s, 'r> {
+    /// A dry run that has looked at nothing yet; `store` is open to read.
+    pub fn new(store: &'s mut Store<'r>, history: &'s History) -> Dry<'s, 'r> {
+        let plan = store.plan;
+        Dry { store, history, plan, verdicts: vec![None; plan.len()] }
+    }
+
+    /// Judges every node.
+    ///
+    /// # Errors
+    /// [`LogError`].
+    pub fn everything(&mut self) -> Result<(), LogError> {
+        for template in &self.plan.order {
+            for point in 0..self.plan.points(*template) {
+                self.judge(self.plan.node(*template, point))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Judges a node and all that it depends on.
+    ///
+    /// # Errors
+    /// [`LogError`].
+    pub fn up_to(&mut self, node: NodeId) -> Result<&Verdict, LogError> {
+        let mut open = vec![node];
+        while let Some(next) = open.last().copied() {
+            let before = open.len();
+            if self.verdicts[next.index()].is_none() {
+                self.plan.for_each_predecessor(next, |above| {
+                    if self.verdicts[above.index()].is_none() {
+                        open.push(above);
+                    }
+                });
+            }
+            if open.len() == before {
+                open.pop();
+                self.judge(next)?;
+            }
+        }
+        Ok(self.verdict(node))
+    }
+
+    /// The verdict on a node that was judged.
+    pub fn verdict(&self, node: NodeId) -> &Verdict {
+        const UNJUDGED: &Verdict = &Verdict::Cached;
+        self.verdicts[node.index()].as_ref().unwrap_or(UNJUDGED)
+    }
+
+    /// The node that a node waits for in the end, with the verdict on it.
+    pub fn root_of(&self, node: NodeId) -> (NodeId, &Verdict) {
+        let mut at = node;
+        while let Verdict::After(above) = self.verdict(at) {
+            at = *above;
+        }
+        (at, self.verdict(at))
+    }
+
+    /// The step of a judged node, ready to be shown: its command line, inputs and key.
+    ///
+    /// # Errors
+    /// In the outer one [`LogError`]; in the inner one why the step cannot be known yet.
+    pub fn task(&mut self, step: Step) -> Result<Result<Box<Task>, String>, LogError> {
+        if let Verdict::After(above) = self.verdict(step.node) {
+            return Ok(Err(format!("its inputs are known when {} is done", self.plan.node_name(*above))));
+        }
+        match (&self.plan.locate(step.node).0.map, step.item) {
+            (Some(_), None) => Ok(Err("it is a map node: its items have the commands".to_owned())),
+            _ => match self.step_inputs(step)? {
+                Ok(inputs) => self.settled(step, inputs),
+                Err(message) => Ok(Err(message)),
+            },
+        }
+    }
+
+    fn settled(&mut self, step: Step, inputs: Inputs) -> Result<Result<Box<Task>, String>, LogError> {
+        let task = self.prepare(step, inputs)?;
+        Ok(task.and_then(|mut task| task.settle(self.store, step).map(|()| task)))
+    }
+
+    /// The verdict on an item of a judged map node; that on the node when its items are not known yet.
+    ///
+    /// # Errors
+    /// [`LogError`].
+    pub fn item(&mut self, step: Step) -> Result<Verdict, LogError> {
+        if matches!(self.verdict(step.node), Verdict::After(_)) {
+            return Ok(self.verdict(step.node).clone());
+        }
+        match self.step_inputs(step)? {
+            Ok(inputs) => Ok(match self.judge_step(step, inputs)? {
+                Judged::Stands(_) => Verdict::Cached,
+                Judged::Runs(reason) => runs(reason),
+                Judged::Wrong(message) => Verdict::Wrong(message.into()),
+            }),
+            Err(_) if matches!(self.verdict(step.node), Verdict::Runs(_)) => Ok(self.verdict(step.node).clone()),
+            Err(message) => Ok(Verdict::Wrong(message.into())),
+        }
+    }
+
+    /// Inputs of a step: of a node, or of an item of a map node.
+    fn step_inputs(&mut self, step: Step) -> Result<Result<Inputs, String>, LogError> {
+        let template = self.plan.locate(step.node).0;
+        let inputs = match self.inputs(step.node)? {
+            Ok(inputs) => inputs,
+            Err(message) => return Ok(Err(message)),
+        };
+        let (Some(rule), Some(item)) = (&template.map, step.item) else { return Ok(Ok(inputs)) };
+        let names = mapped_names(template);
+        Ok(match Items::find(rule, &names, &inputs.0) {
+            Ok(items) if (item as usize) < items.len() => Ok(item_inputs(&items, rule, &names, &inputs, item)),
+            Ok(items) => Err(format!("it has {} items, counted from #0", items.len())),
+            Err(error) => Err(error.to_string()),
+        })
+    }
+
+    /// Inputs of a node before it is split into items.
+    ///
+    /// # Errors
+    /// In the outer one [`LogError`]; in the inner one why they cannot be had.
+    pub fn inputs(&mut self, node: NodeId) -> Result<Result<Inputs, String>, LogError> {
+        let mut digests = HashMap::new();
+        match self.store.inputs(node, &mut digests) {
+            Ok(inputs) => Ok(Ok((inputs, digests))),
+            Err(Unavailable::Output(StoreError::Log(error))) => Err(error),
+            Err(error) => Ok(Err(error.to_string())),
+        }
+    }
+
+    fn judge(&mut self, node: NodeId) -> Result<(), LogError> {
+        if self.verdicts[node.index()].is_some() {
+            return Ok(());
+        }
+        let mut above = None;
+        self.plan.for_each_predecessor(node, |before| {
+            if above.is_none() && *self.verdict(before) != Verdict::Cached {
+                above = Some(before);
+            }
+        });
+        let judged = match above {
+            // What never had a result runs whatever the nodes before it give.
+            Some(above) => Err(self.without_result(&self.plan.node_name(node)).map_or(Verdict::After(above), runs)),
+            None => Ok(self.judge_node(node)?),
+        };
+        self.verdicts[node.index()] = Some(match judged {
+            Err(verdict) => verdict,
+            Ok(Judged::Runs(reason)) => runs(reason),
+            Ok(Judged::Wrong(message)) => Verdict::Wrong(message.into()),
+            Ok(Judged::Stands(place)) => {
+                self.store.set_place(node, place);
+                Verdict::Cached
+            }
+        });
+        Ok(())
+    }
+
+    fn judge_node(&mut self, node: NodeId) -> Result<Judged, LogError> {
+        let inputs = match self.inputs(node)? {
+            Ok(inputs) => inputs,
+            Err(message) => return Ok(Judged::Wrong(message)),
+        };
+        match &self.plan.locate(node).0.map {
+            Some(rule) => self.judge_map(node, rule, inputs),
+            None => self.judge_step(Step { node, item: None }, inputs),
+        }
+    }
+
+    fn judge_map(&mut self, node: NodeId, rule: &Map, inputs: Inputs) -> Result<Judged, LogError> {
+        let template = self.plan.locate(node).0;
+        let names = mapped_names(template);
+        let items = match Items::find(rule, &names, &inputs.0) {
+            Ok(items) => items,
+            Err(error) => return Ok(Judged::Wrong(error.to_string())),
+        };
+        let (mut places, mut runs, mut first) = (Vec::with_capacity(items.len()), 0, None);
+        for item in 0..items.len() as u32 {
+            let one = item_inputs(&items, rule, &names, &inputs, item);
+            match self.judge_step(Step { node, item: Some(item) }, one)? {
+                Judged::Stands(place) => places.push(place),
+                Judged::Wrong(message) => return Ok(Judged::Wrong(format!("item {item}: {message}"))),
+                Judged::Runs(reason) => {
+                    runs += 1;
+                    first.get_or_insert((item, Box::new(reason)));
+                }
+            }
+        }
+        if let Some(first) = first {
+            return Ok(Judged::Runs(Reason::Items { count: items.len() as u32, runs, first }));
+        }
+        let ports: Vec<String> = template.signature.outputs().iter().map(|port| port.name.clone()).collect();
+        let mut task = Task::unprepared(self.plan.node_name(node), self.plan.node_directory(node));
+        if let Ok(what) = self.store.what(template) {
+            task.what = what;
+        }
+        // In a log that is only read, what is not there cannot be recorded and gets no place.
+        Ok(match self.store.collate(task, &ports, &items, &places)?.0 {
+            Place::NONE => Judged::Runs(Reason::Gathering),
+            place => Judged::Stands(place),
+        })
+    }
+
+    fn judge_step(&mut self, step: Step, inputs: Inputs) -> Result<Judged, LogError> {
+        let name = task::step_name(self.store, step);
+        let history = self.history;
+        if let Some(reason) = self.without_result(&name) {
+            return Ok(Judged::Runs(reason));
+        }
+        let mut task = match self.prepare(step, inputs)? {
+            Ok(task) => task,
+            Err(message) => return Ok(Judged::Wrong(message)),
+        };
+        if !task.can_be_looked_up()
+            && let Err(message) = self.look_outside(&mut task)?
+        {
+            return Ok(Judged::Wrong(message));
+        }
+        let verify = task.can_be_looked_up() && task.leaves_files();
+        if let Some(place) = self.store.look_up(&task.name, &task.key, verify)? {
+            return Ok(Judged::Stands(place));
+        }
+        if let Err(message) = task.settle(self.store, step) {
+            return Ok(Judged::Wrong(message));
+        }
+        if let Some(path) = self.store.what_fell(&task.name, &task.key)? {
+            return Ok(Judged::Runs(Reason::Output(path)));
+        }
+        let root = self.store.root().to_owned();
+        let place = history.steps.get(name.as_str()).map_or(Place::NONE, |past| past.result);
+        let old = history.with_result(place, |done| Facts::of_result(done, &root, history))?.transpose()?;
+        let changes = why::changes(&old.unwrap_or_default(), &Facts::of_task(&task));
+        Ok(Judged::Runs(Reason::Changed(changes)))
+    }
+
+    /// Why a step without any result runs; `None` when there is a result.
+    fn without_result(&self, name: &str) -> Option<Reason> {
+        if self.history.steps.get(name).is_some_and(|past| past.results > 0) {
+            return None;
+        }
+        Some(if self.history.failed_last(name) { Reason::FailedBefore } else { Reason::New })
+    }
+
+    /// Prepares a step; inputs that are large are read here, as a dry run may take its time.
+    fn prepare(&mut self, step: Step, inputs: Inputs) -> Result<Result<Box<Task>, String>, LogError> {
+        let (inputs, digests) = inputs;
+        loop {
+            match task::prepare(self.store, step, inputs.clone(), digests.clone())? {
+                Prepared::Task(task) => return Ok(Ok(task)),
+                Prepared::Wrong(message) => return Ok(Err(message)),
+                Prepared::Unread(paths) => {
+                    for path in paths {
+                        if let Err(error) = self.read(&path) {
+                            return Ok(Err(format!("cannot read the input {path}: {error}")));
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    fn read(&mut self, path: &str) -> std::io::Result<()> {
+        let identity = digest::identify(Path::new(path), Owner::User)?;
+        let digest = digest::digest(Path::new(path))?;
+        let content = Content(path.into(), identity.size, identity.stamp, digest.into());
+        self.store.learn(&serde_json::to_string(&content)?);
+        Ok(())
+    }
+
+    /// A built-in that finds files has its key from what it finds, so it looks for them; it only reads.
+    fn look_outside(&mut self, task: &mut Task) -> Result<Result<(), String>, LogError> {
+        let Some(builtin @ (Builtin::DataGrabber | Builtin::SelectFiles)) = task.builtin else { return Ok(Ok(())) };
+        let outputs = match builtin.run(&task.inputs, &task.scratch) {
+            Ok(outcome) => outcome.outputs,
+            Err(error) => return Ok(Err(error.to_string())),
+        };
+        for path in paths_of(&outputs) {
+            match self.store.source_digest(&path) {
+                Ok(Some(digest)) => drop(task.digests.insert(path, digest)),
+                Ok(None) => {}
+                Err(StoreError::Log(error)) => return Err(error),
+                Err(error) => return Ok(Err(error.to_string())),
+            }
+        }
+        task.key = prepare::key(&task.what, true, &[task.inputs.clone(), outputs].concat(), &task.digests);
+        Ok(Ok(()))
+    }
+}
+
+impl Reason {
+    /// In a few words, the same for every node with the same kind of reason.
+    pub fn kind(&self) -> String {
+        match self {
+            Reason::New => "new".to_owned(),
+            Reason::FailedBefore => "failed last time".to_owned(),
+            Reason::Changed(changes) => match changes.as_slice() {
+                [] => "what it found has changed".to_owned(),
+                [one] => format!("{} changed", one.subject()),
+                [one, ..] => format!("{} and {} more changed", one.subject(), changes.len() - 1),
+            },
+            Reason::Output(_) => "output missing or changed".to_owned(),
+            Reason::Items { first: (_, reason), .. } => reason.kind(),
+            Reason::Gathering => "its items were not put together".to_owned(),
+        }
+    }
+
+    /// In a line, with names.
+    pub fn tell(&self) -> String {
+        match self {
+            Reason::Output(path) => format!("output missing or changed: {path}"),
+            Reason::Items { count, runs, first: (item, reason) } => {
+                format!("{runs} of {count} items would run, the first #{item}: {}", reason.tell())
+            }
+            reason => reason.kind(),
+        }
+    }
+}
+
+fn runs(reason: Reason) -> Verdict {
+    Verdict::Runs(Box::new(reason))
+}
+
+fn item_inputs(items: &Items, rule: &Map, names: &[&str], inputs: &Inputs, item: u32) -> Inputs {
+    let one = items.inputs(rule, names, &inputs.0, item as usize);
+    let known = |path: String| inputs.1.get(&path).cloned().map(|digest| (path, digest));
+    let digests = paths_of(&one).into_iter().filter_map(known).collect();
+    (one, digests)
+}
