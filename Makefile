@@ -3,6 +3,8 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DELETE_ON_ERROR:
+# Each target runs many things at once by itself, and what is installed first the rest needs.
+.NOTPARALLEL:
 
 # The tools that come from PyPI are found before the system's.
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
