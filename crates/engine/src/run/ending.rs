@@ -8,9 +8,10 @@ use pial_core::arena::NodeId;
 use pial_core::schedule::{Ending, Event, Reason, Step};
 use pial_core::value::Value;
 
-use super::{Active, Engine, EngineError, Phase, seconds_since_1970};
+use super::{Active, Engine, EngineError, Phase};
+use crate::clock::{seconds_since_1970, utc};
 use crate::collect::collect;
-use crate::crash::{Crash, utc};
+use crate::crash::Crash;
 use crate::observe::Report;
 use crate::record::{Failed, Method, Record, Used};
 use crate::sys::Ended;

@@ -3,7 +3,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use pial_core::arena::NodeId;
 use pial_core::plan::{Items, Plan};
@@ -11,6 +11,7 @@ use pial_core::schedule::{Action, Budget, Ending, Event, Force, Reason, Schedule
 use pial_core::value::Value;
 
 use crate::catalogue::Interfaces;
+use crate::clock::seconds_since_1970;
 use crate::digest::Digest;
 use crate::guardian::Guardian;
 use crate::launch::{Capture, Captures};
@@ -122,11 +123,6 @@ pub fn run(
         observer,
     };
     engine.run()
-}
-
-/// Seconds since 1970, for people; never for order or duration.
-pub fn seconds_since_1970() -> f64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64()
 }
 
 struct Engine<'r> {
