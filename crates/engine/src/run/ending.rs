@@ -40,6 +40,7 @@ impl Engine<'_> {
         };
         let usage = Usage { used: Some(used), strays };
         let Active { step, attempt, name, capture, phase, stopped, .. } = active;
+        self.devices.give_back(step);
         let bad = bad_ending(ended.status, stopped, self.plan.locate(step.node).0.time_s);
         match phase {
             Phase::Command(task) => {

@@ -22,7 +22,9 @@ use crate::store::Store;
 use crate::sys::{self, Signal, Signals};
 use crate::task::Task;
 use crate::work::{Work, WorkError};
+use devices::Devices;
 
+mod devices;
 mod ending;
 mod errand;
 pub(crate) mod start;
@@ -112,6 +114,7 @@ pub fn run(
         captures,
         signals,
         guardian: None,
+        devices: Devices::new(options.budget.gpus),
         mark,
         maps: HashMap::new(),
         active: HashMap::new(),
@@ -133,6 +136,7 @@ struct Engine<'r> {
     captures: Captures,
     signals: Signals,
     guardian: Option<Guardian>,
+    devices: Devices,
     mark: String,
     maps: HashMap<NodeId, MapRun>,
     /// By process.
