@@ -6,6 +6,7 @@ mod graph;
 mod load;
 mod nodes;
 mod progress;
+mod quantity;
 mod text;
 
 use std::process::ExitCode;

@@ -4,6 +4,7 @@ pub mod budget;
 pub mod builtin;
 pub mod catalogue;
 pub mod clean;
+pub mod clock;
 pub mod collect;
 pub mod contents;
 pub mod crash;

@@ -10,11 +10,11 @@ use pial_core::value::Value;
 use pial_interfaces::Descriptor;
 
 use crate::catalogue::Interfaces;
+use crate::clock::seconds_since_1970;
 use crate::contents::{Contents, LARGE, Lookup};
 use crate::digest::{self, Digest, Identity, Owner};
 use crate::log::{Index, Log, LogError, Place, handle};
 use crate::record::{self, Content, Done, Logged, Record, Used, absolute, relative};
-use crate::run::seconds_since_1970;
 use crate::task::Task;
 use crate::what::{What, Whats};
 

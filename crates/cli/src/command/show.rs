@@ -8,7 +8,7 @@ use pial_core::plan::{Plan, Request, Work as Runs};
 use pial_core::schedule::Step;
 use pial_core::value::Value;
 use pial_engine::builtin::natural_order;
-use pial_engine::crash::utc;
+use pial_engine::clock::utc;
 use pial_engine::dry::{Dry, Verdict};
 use pial_engine::history::{History, State, split_item};
 use pial_engine::prepare::quote;

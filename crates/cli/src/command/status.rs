@@ -6,9 +6,9 @@ use std::process::ExitCode;
 
 use clap::Args;
 use pial_engine::builtin::natural_order;
-use pial_engine::crash::utc;
+use pial_engine::clock::seconds_since_1970;
+use pial_engine::clock::utc;
 use pial_engine::history::{History, LastRun, Past, State, is_item, split_item};
-use pial_engine::run::seconds_since_1970;
 use pial_engine::work::Work;
 use serde_json::{Value as Json, json};
 

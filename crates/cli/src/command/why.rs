@@ -8,7 +8,7 @@ use std::time::UNIX_EPOCH;
 use clap::Args;
 use pial_core::plan::Plan;
 use pial_core::schedule::Step;
-use pial_engine::crash::utc;
+use pial_engine::clock::utc;
 use pial_engine::dry::{Dry, Reason, Verdict};
 use pial_engine::history::{History, Past, State};
 use pial_engine::store::Store;

@@ -7,7 +7,7 @@ use pial_engine::prepare::quote;
 
 use super::fit::printable;
 use super::frame::{Colour, Look};
-use super::quantity::duration;
+use crate::quantity::duration;
 
 /// How many failures the end of a run repeats.
 const MOST_FAILURES: usize = 10;

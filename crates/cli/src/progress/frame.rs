@@ -3,7 +3,7 @@
 use pial_core::schedule::Counts;
 
 use super::fit::{aligned_right, cut, padded, shorten, width};
-use super::quantity::{bytes, duration, estimate};
+use crate::quantity::{bytes, duration, estimate};
 
 /// What is to be drawn.
 #[derive(Debug)]

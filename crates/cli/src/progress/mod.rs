@@ -6,7 +6,6 @@ mod fit;
 mod frame;
 mod json;
 mod plain;
-mod quantity;
 mod region;
 
 use std::env;

@@ -8,7 +8,7 @@ use pial_engine::observe::{Observer, Report, Status};
 use super::ending::{Ending, trouble};
 use super::fit::printable;
 use super::frame::Look;
-use super::quantity::duration;
+use crate::quantity::duration;
 
 /// Lines are for files: no colours.
 const LOOK: Look = Look { colour: false, unicode: true };

@@ -146,3 +146,29 @@ fn resources_that_the_run_has_none_of_are_2() {
     assert!(ran.stderr.contains("--resource license=1"), "{}", ran.stderr);
     assert_eq!(place.again(&["--resource", "license=1"]).code, Some(0));
 }
+
+#[test]
+fn steps_are_given_graphics_processors_of_their_own_and_threads_as_asked() {
+    let place = Place::make();
+    let document = "
+pial: 1
+name: w
+parameters: {i: [1, 2, 3]}
+nodes:
+  a:
+    command: [sh, -c, 'echo $CUDA_VISIBLE_DEVICES > ../../../began$0; until ls ../../../began1 ../../../began2 >&2; do :; done; printf \"%s %s\" $CUDA_VISIBLE_DEVICES $OMP_NUM_THREADS', '{i}']
+    resources: {gpus: 1, cpus: 2}
+    outputs: {device: {stdout: string}}
+  b: {builtin: json_write, join: i, inputs: {devices: {from: a.device}}}
+";
+    place.write("w.yaml", document);
+    let mut command = place.pial(&["run", "w.yaml", "--json", "-j8", "--gpus", "2"]);
+    let output = command.env("CUDA_VISIBLE_DEVICES", "7,5").env_remove("OMP_NUM_THREADS").output().unwrap();
+    let ran = Ran::of(output);
+    assert_eq!(ran.code, Some(0), "{:?} {}", ran.events, ran.stderr);
+    let written: serde_json::Value = serde_json::from_str(&place.read("work/w/b/data.json")).unwrap();
+    let mut first_two = [written["devices"][0].clone(), written["devices"][1].clone()];
+    first_two.sort_by_key(ToString::to_string);
+    assert_eq!(first_two, ["5 2", "7 2"]);
+    assert_eq!(place.again(&["--gpus", "0"]).code, Some(2));
+}

@@ -1,6 +1,6 @@
 //! Looks up the names in expressions: parameters, nodes and their outputs, outputs of nested workflows.
 
-use super::flatten::{Bound, Entry, State};
+use super::state::{Bound, Entry, State};
 use super::{Binding, Input, Map};
 use crate::arena::{Arena, AxisId, Id, TemplateId};
 use crate::document::{self, Expression, ExpressionKind, Join, Name, Piece, suggest};

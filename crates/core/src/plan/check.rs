@@ -1,7 +1,7 @@
 //! What can be known to be wrong before anything runs: types, missing inputs, rules of interfaces.
 
 use super::bind::{Bindings, BoundNode};
-use super::flatten::State;
+use super::state::State;
 use super::{Binding, Input, Work, known};
 use crate::arena::{Id, TemplateId};
 use crate::document::Name;

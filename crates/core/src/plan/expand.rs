@@ -1,7 +1,8 @@
 //! Orders the templates, finds the space of each, and links them.
 
 use super::bind::{Bindings, BoundNode};
-use super::flatten::{Pending, State, environment};
+use super::flatten::environment;
+use super::state::{Pending, State};
 use super::{Binding, Edge, Plan, PlanOutput, Request, Template, check};
 use crate::arena::{Arena, AxisId, Id, NodeId, RequestId, SpaceId, TemplateId};
 use crate::space::SpaceError;
@@ -185,7 +186,7 @@ fn assemble(
 
 fn template(
     plan: &mut Plan,
-    scope: &super::flatten::Scope,
+    scope: &super::state::Scope,
     pending: Pending,
     bound: BoundNode,
     space: SpaceId,

@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use super::evaluate::absolute;
-use super::flatten::{Bound, Entry, State};
+use super::state::{Bound, Entry, State};
 use super::{Binding, Setting};
 use crate::arena::AxisId;
 use crate::document::{Default, Iterate, Name, Node, Parameter};

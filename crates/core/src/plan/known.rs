@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::Binding;
-use super::flatten::Bound;
+use super::state::Bound;
 use crate::document::{Expression, ExpressionKind, Piece};
 use crate::value::Value;
 

@@ -22,6 +22,7 @@ mod iterate;
 mod known;
 mod map;
 mod naming;
+mod state;
 
 pub use command::{CommandSignature, fill};
 pub use evaluate::Unavailable;

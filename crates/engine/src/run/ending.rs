@@ -8,9 +8,10 @@ use pial_core::arena::NodeId;
 use pial_core::schedule::{Ending, Event, Reason, Step};
 use pial_core::value::Value;
 
-use super::{Active, Engine, EngineError, Phase, seconds_since_1970};
+use super::{Active, Engine, EngineError, Phase};
+use crate::clock::{seconds_since_1970, utc};
 use crate::collect::collect;
-use crate::crash::{Crash, utc};
+use crate::crash::Crash;
 use crate::observe::Report;
 use crate::record::{Failed, Method, Record, Used};
 use crate::sys::Ended;
@@ -39,6 +40,7 @@ impl Engine<'_> {
         };
         let usage = Usage { used: Some(used), strays };
         let Active { step, attempt, name, capture, phase, stopped, .. } = active;
+        self.devices.give_back(step);
         let bad = bad_ending(ended.status, stopped, self.plan.locate(step.node).0.time_s);
         match phase {
             Phase::Command(task) => {

@@ -3,7 +3,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use pial_core::arena::NodeId;
 use pial_core::plan::{Items, Plan};
@@ -11,6 +11,7 @@ use pial_core::schedule::{Action, Budget, Ending, Event, Force, Reason, Schedule
 use pial_core::value::Value;
 
 use crate::catalogue::Interfaces;
+use crate::clock::seconds_since_1970;
 use crate::digest::Digest;
 use crate::guardian::Guardian;
 use crate::launch::{Capture, Captures};
@@ -21,7 +22,9 @@ use crate::store::Store;
 use crate::sys::{self, Signal, Signals};
 use crate::task::Task;
 use crate::work::{Work, WorkError};
+use devices::Devices;
 
+mod devices;
 mod ending;
 mod errand;
 pub(crate) mod start;
@@ -111,6 +114,7 @@ pub fn run(
         captures,
         signals,
         guardian: None,
+        devices: Devices::new(options.budget.gpus),
         mark,
         maps: HashMap::new(),
         active: HashMap::new(),
@@ -124,11 +128,6 @@ pub fn run(
     engine.run()
 }
 
-/// Seconds since 1970, for people; never for order or duration.
-pub fn seconds_since_1970() -> f64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64()
-}
-
 struct Engine<'r> {
     plan: &'r Plan,
     options: &'r Options,
@@ -137,6 +136,7 @@ struct Engine<'r> {
     captures: Captures,
     signals: Signals,
     guardian: Option<Guardian>,
+    devices: Devices,
     mark: String,
     maps: HashMap<NodeId, MapRun>,
     /// By process.

@@ -7,7 +7,7 @@ use pial_core::plan::{Items, Map, Plan, Template, Unavailable};
 use pial_core::schedule::{Ending, Event, Step};
 use pial_core::value::Value;
 
-use super::{Active, Engine, EngineError, MapRun, Phase};
+use super::{Active, Engine, EngineError, MapRun, Phase, devices};
 use crate::builtin::Builtin;
 use crate::digest::Digest;
 use crate::launch::Launch;
@@ -102,7 +102,10 @@ impl Engine<'_> {
                 path.parent().map_or(Ok(()), std::fs::create_dir_all).and_then(|()| std::fs::write(&path, content));
             written.map_err(EngineError::io(format!("write {}", path.display())))?;
         }
-        let mut environment = thread_limits(self.plan.requests[self.plan.locate(step.node).0.request].cpus);
+        let request = &self.plan.requests[self.plan.locate(step.node).0.request];
+        let mut environment = thread_limits(request.cpus);
+        environment
+            .extend(self.devices.take(step, request.gpus).map(|devices| (devices::VARIABLE.to_owned(), devices)));
         environment.extend(job.environment.iter().cloned());
         let launch = Launch {
             program: &job.program,
@@ -121,6 +124,7 @@ impl Engine<'_> {
                 self.began(pid, step, attempt, capture, Phase::Command(task))
             }
             Err(error) => {
+                self.devices.give_back(step);
                 self.captures.settle(capture, &task.scratch).map_err(EngineError::io("keep output"))?;
                 let message = format!("cannot start {}: {error}", job.program.display());
                 task.job = Some(job);

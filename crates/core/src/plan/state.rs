@@ -1,0 +1,68 @@
+//! What is known while a plan is made: the workflows, what their names stand for, the nodes declared so far.
+
+use std::collections::HashMap;
+use std::rc::Rc;
+
+use super::{Binding, Work};
+use crate::arena::{Arena, AxisId, TemplateId};
+use crate::document::{Expression, Node, Resources, WorkflowOutput};
+use crate::interface::Interface;
+use crate::space::Spaces;
+use crate::tree::Problem;
+use crate::value::Type;
+
+/// What is known while a plan is made.
+#[derive(Default)]
+pub(super) struct State {
+    pub problems: Vec<Problem>,
+    pub scopes: Vec<Scope>,
+    pub pending: Arena<TemplateId, Pending>,
+    pub spaces: Spaces,
+}
+
+/// One workflow, whole or nested.
+pub(super) struct Scope {
+    pub site: Site,
+    pub names: HashMap<String, Entry>,
+    pub parameters: HashMap<String, Bound>,
+    pub outputs: Vec<WorkflowOutput>,
+    pub environment: Rc<[(String, String)]>,
+    pub resources: Resources,
+}
+
+/// Where a workflow stands.
+#[derive(Clone)]
+pub(super) struct Site {
+    pub prefix: String,
+    pub base: Rc<str>,
+    pub file: Option<Rc<str>>,
+    pub outer: Option<usize>,
+    pub depth: usize,
+}
+
+/// What a name in a workflow stands for.
+#[derive(Clone, Copy)]
+pub(super) enum Entry {
+    Node(TemplateId),
+    Workflow(usize),
+    Broken,
+}
+
+/// What a parameter stands for.
+#[derive(Clone)]
+pub(super) enum Bound {
+    Binding(Binding),
+    /// What the workflow around gives.
+    Outer(Expression, Type),
+    /// Already reported.
+    Broken,
+}
+
+/// A node declared and not yet bound.
+pub(super) struct Pending {
+    pub scope: usize,
+    pub node: Node,
+    pub work: Work,
+    pub signature: Rc<dyn Interface>,
+    pub axes: Vec<(String, AxisId, usize)>,
+}
