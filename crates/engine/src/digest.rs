@@ -9,6 +9,18 @@ use std::path::{Path, PathBuf};
 /// A BLAKE3 digest as 64 hexadecimal digits.
 pub type Digest = String;
 
+/// The digests of the files among a step's inputs, by path.
+pub type Digests = std::collections::HashMap<String, Seen>;
+
+/// A file as a step sees it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Seen {
+    /// Its content.
+    pub digest: Digest,
+    /// What it was when the node that made it published it; `None` for a file that no node made.
+    pub made: Option<Identity>,
+}
+
 /// What tells a file from every other and from itself before a change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Identity {

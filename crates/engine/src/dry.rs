@@ -1,6 +1,5 @@
 //! A dry run: which nodes have a result that stands, which would run and why; starts nothing and writes nothing.
 
-use std::collections::HashMap;
 use std::path::Path;
 
 use pial_core::arena::{Id, NodeId};
@@ -9,7 +8,7 @@ use pial_core::schedule::Step;
 use pial_core::value::Value;
 
 use crate::builtin::Builtin;
-use crate::digest::{self, Digest, Owner};
+use crate::digest::{self, Digests, Owner, Seen};
 use crate::history::History;
 use crate::log::{LogError, Place};
 use crate::prepare;
@@ -66,7 +65,7 @@ pub struct Dry<'s, 'r> {
 }
 
 /// Inputs, and the digests of the files among them that nodes made.
-type Inputs = (Vec<(String, Value)>, HashMap<String, Digest>);
+type Inputs = (Vec<(String, Value)>, Digests);
 
 /// A step as far as a dry run knows it.
 enum Judged {
@@ -195,7 +194,7 @@ impl<'s, 'r> Dry<'s, 'r> {
     /// # Errors
     /// In the outer one [`LogError`]; in the inner one why they cannot be had.
     pub fn inputs(&mut self, node: NodeId) -> Result<Result<Inputs, String>, LogError> {
-        let mut digests = HashMap::new();
+        let mut digests = Digests::new();
         match self.store.inputs(node, &mut digests) {
             Ok(inputs) => Ok(Ok((inputs, digests))),
             Err(Unavailable::Output(StoreError::Log(error))) => Err(error),
@@ -350,7 +349,7 @@ impl<'s, 'r> Dry<'s, 'r> {
         };
         for path in paths_of(&outputs) {
             match self.store.source_digest(&path) {
-                Ok(Some(digest)) => drop(task.digests.insert(path, digest)),
+                Ok(Some(digest)) => drop(task.digests.insert(path, Seen { digest, made: None })),
                 Ok(None) => {}
                 Err(StoreError::Log(error)) => return Err(error),
                 Err(error) => return Ok(Err(error.to_string())),

@@ -1,6 +1,5 @@
 //! From a step of the plan to what is to be run: resolved inputs, the key, the command line.
 
-use std::collections::HashMap;
 use std::path::PathBuf;
 
 use pial_core::document::{OutputSource as Written, Piece};
@@ -8,7 +7,7 @@ use pial_core::plan::{Command, Work, fill};
 use pial_core::value::{Type, Value};
 use pial_interfaces::{Descriptor, ExpectedOutput, OutputSource};
 
-use crate::digest::Digest;
+use crate::digest::Digests;
 use crate::what::{SHELL, What, find_program};
 
 /// What a step runs, ready to be started in its directory.
@@ -156,7 +155,7 @@ fn find<'v>(name: &str, inputs: &'v [(String, Value)]) -> Option<&'v Value> {
 ///
 /// The name stays because tools decide by it (`.nii` or `.mif`) and name outputs after it; the directory does not,
 /// so a moved working directory still hits. The order of inputs counts only where the step sees it (`ordered`).
-pub fn key(what: &What, ordered: bool, inputs: &[(String, Value)], digests: &HashMap<String, Digest>) -> String {
+pub fn key(what: &What, ordered: bool, inputs: &[(String, Value)], digests: &Digests) -> String {
     let mut sorted: Vec<&(String, Value)> = inputs.iter().collect();
     if !ordered {
         sorted.sort_by(|a, b| a.0.cmp(&b.0));
@@ -176,7 +175,7 @@ fn text_part(bytes: &mut Vec<u8>, text: &str) {
     bytes.extend_from_slice(text.as_bytes());
 }
 
-fn value_part(bytes: &mut Vec<u8>, value: &Value, digests: &HashMap<String, Digest>) {
+fn value_part(bytes: &mut Vec<u8>, value: &Value, digests: &Digests) {
     match value {
         Value::Null => bytes.push(b'0'),
         Value::Bool(b) => bytes.extend_from_slice(&[b'b', u8::from(*b)]),
@@ -195,7 +194,7 @@ fn value_part(bytes: &mut Vec<u8>, value: &Value, digests: &HashMap<String, Dige
         Value::Path(path) => {
             bytes.push(b'p');
             text_part(bytes, path.rsplit('/').next().unwrap_or(path));
-            text_part(bytes, digests.get(path).map_or("", String::as_str));
+            text_part(bytes, digests.get(path).map_or("", |seen| &seen.digest));
         }
         Value::List(items) => {
             bytes.push(b'l');
@@ -235,14 +234,15 @@ mod tests {
     fn a_key_follows_content_and_name_and_not_the_directory() {
         let what = What { digest: "w".into(), parts: Vec::new(), program: None };
         let key_of = |path: &str, content: &str| {
-            let digests = HashMap::from([(path.to_owned(), content.to_owned())]);
+            let seen = crate::digest::Seen { digest: content.to_owned(), made: None };
+            let digests = Digests::from([(path.to_owned(), seen)]);
             key(&what, false, &[("x".to_owned(), Value::Path(path.to_owned()))], &digests)
         };
         assert_eq!(key_of("/a/x.nii", "1"), key_of("/b/x.nii", "1"));
         assert_ne!(key_of("/a/x.nii", "1"), key_of("/a/x.nii", "2"));
         assert_ne!(key_of("/a/x.nii", "1"), key_of("/a/x.mif", "1"));
         let (a, b) = (("a".to_owned(), Value::Int(1)), ("b".to_owned(), Value::String("1".into())));
-        let of = |ordered, inputs: &[(String, Value)]| key(&what, ordered, inputs, &HashMap::new());
+        let of = |ordered, inputs: &[(String, Value)]| key(&what, ordered, inputs, &Digests::new());
         assert_eq!(of(false, &[a.clone(), b.clone()]), of(false, &[b.clone(), a.clone()]));
         assert_ne!(of(true, &[a.clone(), b.clone()]), of(true, &[b, a]));
     }

@@ -1,7 +1,6 @@
 //! From a step and its inputs to what can be looked up and run; shared by real and dry runs.
 
-use std::collections::HashMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use pial_core::plan::{Template, Work};
@@ -9,7 +8,7 @@ use pial_core::schedule::Step;
 use pial_core::value::Value;
 
 use crate::builtin::Builtin;
-use crate::digest::Digest;
+use crate::digest::{self, Digests, Owner, Seen};
 use crate::log::LogError;
 use crate::prepare::{self, Job};
 use crate::store::{Store, StoreError, paths_of};
@@ -30,7 +29,7 @@ pub struct Task {
     /// Its inputs.
     pub inputs: Vec<(String, Value)>,
     /// The digest of every file among them.
-    pub digests: HashMap<String, Digest>,
+    pub digests: Digests,
     /// Files among the inputs that no node made.
     pub sources: Vec<String>,
     /// Its key.
@@ -60,7 +59,7 @@ pub fn prepare(
     store: &mut Store<'_>,
     step: Step,
     inputs: Vec<(String, Value)>,
-    mut digests: HashMap<String, Digest>,
+    mut digests: Digests,
 ) -> Result<Prepared, LogError> {
     let (template, _) = store.plan.locate(step.node);
     let what = match store.what(template) {
@@ -75,7 +74,7 @@ pub fn prepare(
         }
         match store.source_digest(&path) {
             Ok(Some(digest)) => {
-                digests.insert(path.clone(), digest);
+                digests.insert(path.clone(), Seen { digest, made: None });
                 sources.push(path);
             }
             Ok(None) => unread.push(path),
@@ -134,7 +133,7 @@ impl Task {
             scratch: PathBuf::new(),
             what: Rc::new(What { digest: String::new(), parts: Vec::new(), program: None }),
             inputs: Vec::new(),
-            digests: HashMap::new(),
+            digests: Digests::new(),
             sources: Vec::new(),
             key: String::new(),
             job: None,
@@ -154,6 +153,23 @@ impl Task {
         let (environment, base) = (&template.environment, &template.base);
         self.job = prepare::job(&template.work, &self.what, descriptor, environment, base, &self.inputs)?;
         Ok(())
+    }
+
+    /// A file among the inputs that is not what the node that made it published.
+    pub fn changed_result(&self) -> Option<&str> {
+        let changed = |(path, seen): &(&String, &Seen)| {
+            let now = seen.made.map(|made| (made, digest::identify(Path::new(path), Owner::Node)));
+            match now {
+                None => false,
+                Some((made, Ok(now))) if now == made => false,
+                // A new time stamp alone is no change.
+                Some((made, Ok(now))) => {
+                    now.size != made.size || digest::digest(Path::new(path)).is_ok_and(|digest| digest != seen.digest)
+                }
+                Some((_, Err(_))) => true,
+            }
+        };
+        self.digests.iter().find(changed).map(|(path, _)| path.as_str())
     }
 
     /// Whether the result can be looked up before it runs. What a built-in finds on disk is only known afterwards.

@@ -100,7 +100,9 @@ impl Facts {
     pub fn of_task(task: &Task) -> Facts {
         let input = |(name, value): &(String, Value)| {
             let mut digests = Vec::new();
-            value.for_each_path(&mut |path| digests.push(task.digests.get(path).cloned().unwrap_or_default()));
+            value.for_each_path(&mut |path| {
+                digests.push(task.digests.get(path).map_or_else(String::new, |seen| seen.digest.clone()))
+            });
             (name.clone(), value.clone(), digests)
         };
         Facts { inputs: task.inputs.iter().map(input).collect(), parts: task.what.parts.clone() }

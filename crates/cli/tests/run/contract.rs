@@ -55,7 +55,7 @@ nodes:
         &[],
     );
     assert_eq!((ran.code, ran.counts()), (Some(1), [1, 0, 1, 1]));
-    assert_eq!(ran.failure("a"), "it exited with code 7");
+    assert_eq!(ran.failure("a"), "it exited with code 7: why");
     let failed = ran.events.iter().find(|e| e["event"] == "node_failed").unwrap();
     let crash = place.read(&format!("work/{}", failed["crash"].as_str().unwrap()));
     assert!(crash.contains("why") && crash.contains("exited with code 7"), "{crash}");

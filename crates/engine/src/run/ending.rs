@@ -12,6 +12,7 @@ use super::{Active, Engine, EngineError, Phase};
 use crate::clock::{seconds_since_1970, utc};
 use crate::collect::collect;
 use crate::crash::Crash;
+use crate::digest::Seen;
 use crate::observe::Report;
 use crate::record::{Failed, Method, Record, Used};
 use crate::sys::Ended;
@@ -116,6 +117,13 @@ impl Engine<'_> {
                 format!("the input {changed} changed while it ran, so its result belongs to no known input; run again");
             return self.fail(step, attempt, &task, message, usage.used, Ending::Failed);
         }
+        if let Some(changed) = task.changed_result() {
+            let message = format!(
+                "its input {changed}, which another node made, was changed by this step or one beside it; \
+                 a step that edits a file must edit a copy"
+            );
+            return self.fail(step, attempt, &task, message, usage.used, Ending::FailedForGood);
+        }
         let directory = self.absolute(&task.directory);
         publish(&task.scratch, &directory).map_err(EngineError::io(format!("publish {}", directory.display())))?;
         let outputs = outputs.into_iter().map(|(name, value)| (name, placed(value, &directory))).collect();
@@ -161,6 +169,9 @@ impl Engine<'_> {
         if task.scratch.exists() {
             publish(&task.scratch, &directory).map_err(EngineError::io(format!("publish {}", directory.display())))?;
         }
+        if let Some(message) = self.claim(sinks, &task.name) {
+            return self.fail(step, attempt, &task, message, used, Ending::FailedForGood);
+        }
         let (from, to) = (task.scratch.to_string_lossy().into_owned(), directory.to_string_lossy().into_owned());
         let outputs: Vec<(String, Value)> =
             outputs.into_iter().map(|(name, value)| (name, moved(value, &from, &to))).collect();
@@ -168,7 +179,7 @@ impl Engine<'_> {
             // What was found is what counts: the same files found again are the same result.
             for path in crate::store::paths_of(&outputs) {
                 match self.store.source_digest(&path) {
-                    Ok(Some(digest)) => drop(task.digests.insert(path, digest)),
+                    Ok(Some(digest)) => drop(task.digests.insert(path, Seen { digest, made: None })),
                     Ok(None) => {}
                     Err(crate::store::StoreError::Log(error)) => return Err(error.into()),
                     Err(error) => return self.fail(step, attempt, &task, error.to_string(), used, Ending::Failed),
@@ -182,6 +193,19 @@ impl Engine<'_> {
             }
         }
         self.record(step, attempt, task, outputs, Usage { used, strays: 0 })
+    }
+
+    /// Notes that a node has written files outside the working directory; what is wrong when another has, too.
+    pub(super) fn claim(&mut self, sinks: &[String], node: &str) -> Option<String> {
+        for path in sinks {
+            if let Some(other) = self.sinks.insert(path.clone(), node.to_owned()).filter(|other| other != node) {
+                return Some(format!(
+                    "{path} was written by {other} as well; keep them apart with `container`, `parameterization: true` \
+                     or `substitutions`"
+                ));
+            }
+        }
+        None
     }
 
     pub(super) fn collate(&mut self, node: NodeId) -> Result<(), EngineError> {
@@ -262,10 +286,18 @@ impl Engine<'_> {
         if task.scratch.is_dir() {
             publish(&task.scratch, &directory).map_err(EngineError::io(format!("keep {}", directory.display())))?;
         }
-        let crash = crash.complete(&directory);
-        let file = crash.write(&self.absolute("crash")).map_err(EngineError::io("write a crash file"))?;
-        let file = format!("crash/{file}");
+        let crash = crash.complete(&directory).with_last_words();
+        let file = match crash.write(&self.absolute("crash")) {
+            Ok(file) => format!("crash/{file}"),
+            Err(error) => {
+                let message = format!("the crash file of {} cannot be written: {error}", task.name);
+                self.observer.report(&Report::Warning(&message));
+                String::new()
+            }
+        };
         let retry = ending == Ending::Failed && !self.interrupted && attempt <= self.plan.locate(step.node).0.retries;
+        // Told before it is logged: on a full disk the user must still hear of it.
+        self.observer.report(&Report::NodeFailed { node: &task.name, message: &crash.message, crash: &file, retry });
         self.store.log.append(&Record::Failed(Box::new(Failed {
             node: task.name.as_str().into(),
             message: crash.message.as_str().into(),
@@ -275,7 +307,6 @@ impl Engine<'_> {
             retry,
             time: seconds_since_1970(),
         })))?;
-        self.observer.report(&Report::NodeFailed { node: &task.name, message: &crash.message, crash: &file, retry });
         self.events.push_back(Event::Ended(step, ending));
         Ok(())
     }

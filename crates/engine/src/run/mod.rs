@@ -12,7 +12,7 @@ use pial_core::value::Value;
 
 use crate::catalogue::Interfaces;
 use crate::clock::seconds_since_1970;
-use crate::digest::Digest;
+use crate::digest::Digests;
 use crate::guardian::Guardian;
 use crate::launch::{Capture, Captures};
 use crate::log::{LogError, Place};
@@ -117,6 +117,7 @@ pub fn run(
         devices: Devices::new(options.budget.gpus),
         mark,
         maps: HashMap::new(),
+        sinks: HashMap::new(),
         active: HashMap::new(),
         events: VecDeque::from([Event::Begin]),
         began: Instant::now(),
@@ -139,6 +140,8 @@ struct Engine<'r> {
     devices: Devices,
     mark: String,
     maps: HashMap<NodeId, MapRun>,
+    /// Which node has written which file outside the working directory.
+    sinks: HashMap<String, String>,
     /// By process.
     active: HashMap<u32, Active>,
     events: VecDeque<Event>,
@@ -152,7 +155,7 @@ struct Engine<'r> {
 /// A map node whose items are running.
 struct MapRun {
     inputs: Vec<(String, Value)>,
-    digests: HashMap<String, Digest>,
+    digests: Digests,
     items: Items,
     places: Vec<Place>,
 }
