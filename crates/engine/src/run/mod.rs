@@ -18,7 +18,7 @@ use crate::launch::{Capture, Captures};
 use crate::log::{LogError, Place};
 use crate::observe::{Observer, Report, Status, Summary};
 use crate::record::{End, Record, Run, Start};
-use crate::store::Store;
+use crate::store::{Store, StoreError};
 use crate::sys::{self, Signal, Signals};
 use crate::task::Task;
 use crate::work::{Work, WorkError};
@@ -323,6 +323,7 @@ impl Engine<'_> {
 
     fn finish(&mut self) -> Result<Summary, EngineError> {
         self.end_strays(None);
+        self.tell_outputs()?;
         let summary = Summary {
             counts: self.scheduler.counts(),
             interrupted: self.interrupted,
@@ -347,6 +348,26 @@ impl Engine<'_> {
         self.work.note("").map_err(EngineError::io("write the lock"))?;
         self.observer.report(&Report::Finished(&summary));
         Ok(summary)
+    }
+
+    /// Tells the outputs of the workflow; nothing stands for what has no value as its node failed.
+    fn tell_outputs(&mut self) -> Result<(), EngineError> {
+        let plan = self.plan;
+        for output in &plan.outputs {
+            let mut digests = Digests::new();
+            let mut values = Vec::new();
+            for value in plan.output(output, &mut |node, port| self.store.output(node, port, &mut digests)) {
+                values.push(match value {
+                    Ok(value) => value.to_json(),
+                    Err(StoreError::Log(error)) => return Err(error.into()),
+                    Err(_) => serde_json::Value::Null,
+                });
+            }
+            let varies = !plan.spaces.spaces[output.space].axes.is_empty();
+            let value = if varies { values.into() } else { values.pop().unwrap_or_default() };
+            self.observer.report(&Report::Output { name: &output.name, value: &value });
+        }
+        Ok(())
     }
 
     fn note_start(&mut self, name: &str, pid: u32, attempt: u32) -> Result<(), EngineError> {
