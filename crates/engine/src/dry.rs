@@ -7,11 +7,9 @@ use pial_core::plan::{Items, Map, Plan, Unavailable};
 use pial_core::schedule::Step;
 use pial_core::value::Value;
 
-use crate::builtin::Builtin;
-use crate::digest::{self, Digests, Owner, Seen};
+use crate::digest::{self, Digests, Owner};
 use crate::history::History;
 use crate::log::{LogError, Place};
-use crate::prepare;
 use crate::record::Content;
 use crate::run::start::mapped_names;
 use crate::store::{Store, StoreError, paths_of};
@@ -340,23 +338,27 @@ impl<'s, 'r> Dry<'s, 'r> {
         Ok(())
     }
 
-    /// A built-in that finds files has its key from what it finds, so it looks for them; it only reads.
+    /// A built-in that only hands on or finds has its key from what it gives, so it is carried out; it only reads.
     fn look_outside(&mut self, task: &mut Task) -> Result<Result<(), String>, LogError> {
-        let Some(builtin @ (Builtin::DataGrabber | Builtin::SelectFiles)) = task.builtin else { return Ok(Ok(())) };
+        let Some(builtin) = task.builtin.filter(|_| !task.can_be_looked_up()) else { return Ok(Ok(())) };
         let outputs = match builtin.run(&task.inputs, &task.scratch) {
             Ok(outcome) => outcome.outputs,
             Err(error) => return Ok(Err(error.to_string())),
         };
-        for path in paths_of(&outputs) {
-            match self.store.source_digest(&path) {
-                Ok(Some(digest)) => drop(task.digests.insert(path, Seen { digest, made: None })),
-                Ok(None) => {}
+        loop {
+            match self.store.key_by_outputs(task, &outputs) {
+                Ok(Ok(())) => return Ok(Ok(())),
+                Ok(Err(large)) => {
+                    for path in large {
+                        if let Err(error) = self.read(&path) {
+                            return Ok(Err(format!("cannot read {path}: {error}")));
+                        }
+                    }
+                }
                 Err(StoreError::Log(error)) => return Err(error),
                 Err(error) => return Ok(Err(error.to_string())),
             }
         }
-        task.key = prepare::key(&task.what, true, &[task.inputs.clone(), outputs].concat(), &task.digests);
-        Ok(Ok(()))
     }
 }
 

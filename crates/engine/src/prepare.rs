@@ -79,17 +79,32 @@ fn from_command(
         let text = fill(&command.words[0], &mut |name| shell_text(name, inputs, &outputs)).unwrap_or_default();
         (PathBuf::from(SHELL), vec!["-c".to_owned(), text])
     } else {
-        let mut words = command.words.iter().flat_map(|word| argument(word, inputs, &outputs));
-        let name = words.next().ok_or("its command is empty")?;
-        let path = environment.iter().find(|(key, _)| key == "PATH").map(|(_, value)| value.clone());
-        let path = path.unwrap_or_else(|| std::env::var("PATH").unwrap_or_default());
         let program = match &what.program {
             Some(program) => program.clone(),
-            None => find_program(&name, &path, base).ok_or_else(|| format!("there is no program `{name}`"))?,
+            None => program_of(command, environment, base, inputs)
+                .map_err(|name| format!("there is no program `{name}`"))?,
         };
+        let words = command.words.iter().flat_map(|word| argument(word, inputs, &outputs)).skip(1);
         (program, words.collect())
     };
     Ok(Job { program, arguments, environment: environment.to_vec(), files: Vec::new(), outputs })
+}
+
+/// The program of a command whose first word names an input, found as a shell does.
+///
+/// # Errors
+/// The name of a program that is not there.
+pub fn program_of(
+    command: &Command,
+    environment: &[(String, String)],
+    base: &str,
+    inputs: &[(String, Value)],
+) -> Result<PathBuf, String> {
+    let name =
+        command.words.first().and_then(|word| argument(word, inputs, &[]).into_iter().next()).unwrap_or_default();
+    let path = environment.iter().find(|(key, _)| key == "PATH").map(|(_, value)| value.clone());
+    let path = path.unwrap_or_else(|| std::env::var("PATH").unwrap_or_default());
+    find_program(&name, &path, base).ok_or(name)
 }
 
 fn expected(output: &pial_core::document::Output, inputs: &[(String, Value)]) -> ExpectedOutput {

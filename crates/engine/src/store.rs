@@ -266,9 +266,39 @@ impl<'r> Store<'r> {
         Ok(self.recall(place)?.digests.iter().map(|(path, _)| path.clone()).collect())
     }
 
-    /// Whether a file is still what its digest was made of.
-    pub fn still_holds(&self, path: &str) -> bool {
-        self.contents.still_holds(path)
+    /// Whether a file that no node made is still what a step was keyed with.
+    pub fn still_holds(&self, path: &str, digest: &str) -> bool {
+        self.contents.still_holds(path, digest)
+    }
+
+    /// Gives the key of a built-in that only hands on or finds: that of its inputs and of what it gave, each file with
+    /// its content and its place, so that a result never stands for files elsewhere.
+    ///
+    /// # Errors
+    /// A file it found cannot be read, or the log cannot be used.
+    pub fn key_by_outputs(
+        &mut self,
+        task: &mut Task,
+        outputs: &[(String, Value)],
+    ) -> Result<Result<(), Vec<String>>, StoreError> {
+        let mut large = Vec::new();
+        for path in paths_of(outputs) {
+            if task.digests.contains_key(&path) {
+                continue;
+            }
+            match self.source_digest(&path)? {
+                Some(digest) => drop(task.digests.insert(path, Seen { digest, made: None })),
+                None => large.push(path),
+            }
+        }
+        if !large.is_empty() {
+            return Ok(Err(large));
+        }
+        let places =
+            paths_of(outputs).iter().map(|path| Value::String(relative(path, &self.root).to_owned())).collect();
+        let all = [&task.inputs, outputs, &[(String::new(), Value::List(places))]].concat();
+        task.key = crate::prepare::key(&task.what, true, &all, &task.digests);
+        Ok(Ok(()))
     }
 
     /// The place of an earlier result of the same node and key, if it still stands: with `verify`, every file it
@@ -303,6 +333,8 @@ impl<'r> Store<'r> {
         let line = self.log.line_at(place)?;
         let Ok(Record::Done(mut done)) = serde_json::from_str(&line) else { return Ok(place) };
         done.files = files;
+        // The log fills in the length anew.
+        done.head = "000000".into();
         match self.log.append(&Record::Done(done))? {
             // A log that is only read keeps its old line, which says the same but for the stamps.
             Place::NONE => Ok(place),
@@ -344,6 +376,7 @@ impl<'r> Store<'r> {
         &self,
         outputs: &[(String, Value)],
         known: &Digests,
+        read: &Read,
     ) -> Result<Result<Vec<Content<'static>>, Vec<String>>, String> {
         let (mut files, mut large) = (Vec::new(), Vec::new());
         for path in paths_of(outputs) {
@@ -354,15 +387,13 @@ impl<'r> Store<'r> {
             }
             let cannot = |error: std::io::Error| format!("cannot read the output {path}: {error}");
             let identity = digest::identify(Path::new(&path), Owner::Node).map_err(cannot)?;
-            let digest = if identity.size <= LARGE {
-                digest::digest(Path::new(&path)).map_err(cannot)?
-            } else {
-                match self.contents.known(&path) {
-                    Some(digest) => digest,
-                    None => {
-                        large.push(path);
-                        continue;
-                    }
+            let digest = match read.get(&path) {
+                Some((then, digest)) if *then == identity => digest.clone(),
+                Some(_) => return Err(format!("the output {path} changed while it was read")),
+                None if identity.size <= LARGE => digest::digest(Path::new(&path)).map_err(cannot)?,
+                None => {
+                    large.push(path);
+                    continue;
                 }
             };
             files.push(Content(logged.into(), identity.size, identity.stamp, digest.into()));
@@ -436,7 +467,10 @@ impl<'r> Store<'r> {
         }
         let outputs: Vec<(String, Value)> =
             ports.iter().cloned().zip(columns.into_iter().map(|column| items.collect(column))).collect();
-        task.key = crate::prepare::key(&task.what, true, &outputs, &task.digests);
+        // What cannot be read now is told by the node that takes it in.
+        if let Err(StoreError::Log(error)) = self.key_by_outputs(&mut task, &outputs) {
+            return Err(error);
+        }
         if let Some(place) = self.look_up(&task.name, &task.key, false)? {
             return Ok((place, false));
         }
@@ -499,6 +533,18 @@ pub enum Standing {
     Touched,
     /// This file is gone or holds something else.
     Changed(String),
+}
+
+/// Large outputs that an errand has read.
+pub type Read = HashMap<String, (Identity, Digest)>;
+
+/// What a digest errand printed: a [`Content`] a line, paths absolute.
+pub fn read_by_errand(text: &str) -> Read {
+    let content = |line: &str| {
+        let Content(path, size, stamp, digest) = serde_json::from_str(line).ok()?;
+        Some((path.into_owned(), (Identity { size, stamp }, digest.into_owned())))
+    };
+    text.lines().filter_map(content).collect()
 }
 
 /// Every path in named values.

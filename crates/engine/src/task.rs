@@ -15,6 +15,9 @@ use crate::store::{Store, StoreError, paths_of};
 use crate::what::What;
 use crate::work::scratch;
 
+/// The input that stands for a program named by another input; no input of a document has such a name.
+const PROGRAM: &str = "(program)";
+
 /// A step that is known well enough to be looked up and run.
 #[derive(Debug)]
 pub struct Task {
@@ -66,7 +69,14 @@ pub fn prepare(
         Ok(what) => what,
         Err(program) => return Ok(Prepared::Wrong(format!("there is no program `{program}` on PATH"))),
     };
-    let inputs = store.typed(template, inputs);
+    let mut inputs = store.typed(template, inputs);
+    if let (Work::Command(command), None) = (&template.work, &what.program) {
+        // Which program it is only shows now, and its content decides the result as that of any other.
+        match prepare::program_of(command, &template.environment, &template.base, &inputs) {
+            Ok(program) => inputs.push((PROGRAM.to_owned(), Value::Path(program.to_string_lossy().into_owned()))),
+            Err(name) => return Ok(Prepared::Wrong(format!("there is no program `{name}`"))),
+        }
+    }
     let (mut unread, mut sources) = (Vec::new(), Vec::new());
     for path in paths_of(&inputs) {
         if digests.contains_key(&path) {
@@ -155,6 +165,12 @@ impl Task {
         Ok(())
     }
 
+    /// A file among the inputs, made by no node, that is not what the step was keyed with.
+    pub fn changed_source(&self, store: &Store<'_>) -> Option<&str> {
+        let holds = |path: &String| self.digests.get(path).is_some_and(|seen| store.still_holds(path, &seen.digest));
+        self.sources.iter().find(|path| !holds(path)).map(String::as_str)
+    }
+
     /// A file among the inputs that is not what the node that made it published.
     pub fn changed_result(&self) -> Option<&str> {
         let changed = |(path, seen): &(&String, &Seen)| {
@@ -172,9 +188,10 @@ impl Task {
         self.digests.iter().find(changed).map(|(path, _)| path.as_str())
     }
 
-    /// Whether the result can be looked up before it runs. What a built-in finds on disk is only known afterwards.
+    /// Whether the result can be looked up before it runs. A built-in that only hands on or finds is as quick as that, and
+    /// what it gives decides its key ([`Store::key_by_outputs`]).
     pub fn can_be_looked_up(&self) -> bool {
-        self.builtin.is_none_or(|builtin| !builtin.looks_outside() || builtin == Builtin::DataSink)
+        self.leaves_files()
     }
 
     /// Whether files must be seen to be there still for an earlier result to stand.

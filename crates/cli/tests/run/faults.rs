@@ -269,3 +269,65 @@ fn a_tool_that_may_not_be_executed_is_told_so() {
     assert_eq!(ran.code, Some(2));
     assert!(ran.stderr.contains("tool.sh, which is not executable; chmod +x it"), "{}", ran.stderr);
 }
+
+#[test]
+fn a_step_that_spoils_its_own_directory_fails_alone() {
+    let place = Place::make();
+    for command in
+        ["mkdir stdout; echo hi", "rm -rf \"$PWD\"; echo hi", "rm -rf \"$PWD\"", "mv \"$PWD\" \"$PWD.moved\""]
+    {
+        let document = format!(
+            "{{pial: 1, name: w, nodes: {{a: {{command: [sh, -c, {command:?}]}}, b: {{command: [sh, -c, 'sleep 0.2; touch x'], outputs: {{out: x}}}}}}}}"
+        );
+        let ran = place.run(&document, &[]);
+        assert_eq!((ran.code, ran.counts()[2]), (Some(1), 1), "{command}: {:?} {}", ran.events, ran.stderr);
+        assert!(ran.events.iter().any(|e| e["event"] == "node_failed" && e["node"] == "a"), "{command}");
+    }
+}
+
+#[test]
+fn blocked_and_ignored_signals_of_the_starter_do_no_harm() {
+    let place = Place::make();
+    place.write("w.yaml", &one("sleep 0.1; touch x", "{out: x}"));
+    // SIGCHLD and SIGINT blocked, as a careless starter leaves them; SIGHUP ignored, as nohup leaves it.
+    let script = "import os, signal, sys; signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGCHLD, signal.SIGINT}); \
+                  signal.signal(signal.SIGHUP, signal.SIG_IGN); os.execv(sys.argv[1], sys.argv[1:])";
+    let mut command = Command::new("python3");
+    command.args(["-c", script, env!("CARGO_BIN_EXE_pial"), "run", "w.yaml", "--quiet"]).current_dir(place.path(""));
+    let mut child = command.spawn().unwrap();
+    wait_for("the step", || place.path("work/w/.a.part").exists().then_some(()));
+    assert!(Command::new("kill").args(["-HUP", &child.id().to_string()]).status().unwrap().success());
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+}
+
+#[test]
+fn processes_that_pial_did_not_start_are_left_alone() {
+    let place = Place::make();
+    place.write("w.yaml", &one("touch x", "{out: x}"));
+    let script = format!("sleep 0.5 && touch alive & exec \"{}\" run w.yaml --quiet", env!("CARGO_BIN_EXE_pial"));
+    let status = Command::new("bash").args(["-c", &script]).current_dir(place.path("")).status().unwrap();
+    assert!(status.success());
+    wait_for("the shell's own job", || place.path("alive").exists().then_some(()));
+}
+
+#[test]
+fn the_end_of_one_step_leaves_the_helpers_of_another() {
+    let place = Place::make();
+    let document = "
+pial: 1
+name: w
+nodes:
+  a: {command: [sh, -c, '(env -i sh -c \"until [ -e ../../../go ]; do sleep 0.01; done; touch done\" &); touch ../../../began; until [ -e done ]; do sleep 0.01; done']}
+  b: {command: [sh, -c, 'until [ -e ../../../began ]; do sleep 0.01; done; touch x'], outputs: {out: x}}
+  c: {command: [touch, ../../../go], inputs: {x: {type: file, from: b.out}}}
+";
+    let ran = place.run(document, &[]);
+    assert_eq!((ran.code, ran.counts()), (Some(0), [3, 0, 0, 0]), "{:?}", ran.events);
+}
+
+#[test]
+fn absurd_times_do_no_harm() {
+    let place = Place::make();
+    let document = one("touch x", "{out: x}").replace("outputs", "resources: {time: 1e30}, outputs");
+    assert_eq!(place.run(&document, &[]).code, Some(0));
+}

@@ -32,6 +32,9 @@ mod strays;
 
 pub use errand::{builtin_errand, digest_errand};
 
+/// The engine looks about at least so often, in seconds.
+const LONGEST_WAIT_S: f64 = 3600.0;
+
 /// How a run is to be done.
 #[derive(Debug, Clone)]
 pub struct Options {
@@ -119,6 +122,7 @@ pub fn run(
         maps: HashMap::new(),
         sinks: HashMap::new(),
         active: HashMap::new(),
+        not_ours: strays::children(),
         events: VecDeque::from([Event::Begin]),
         began: Instant::now(),
         interrupted: false,
@@ -144,6 +148,8 @@ struct Engine<'r> {
     sinks: HashMap<String, String>,
     /// By process.
     active: HashMap<u32, Active>,
+    /// Children that were there before the run: a shell's that became pial by `exec`.
+    not_ours: Vec<u32>,
     events: VecDeque<Event>,
     began: Instant,
     interrupted: bool,
@@ -192,7 +198,7 @@ impl Engine<'_> {
             self.observer.pause(&self.scheduler.counts());
             let deadline = self.scheduler.next_deadline();
             let wake = [deadline, self.observer.every().map(|_| self.next_tick)].into_iter().flatten().reduce(f64::min);
-            let timeout = wake.map(|at| Duration::from_secs_f64((at - self.now()).max(0.0)));
+            let timeout = wake.map(|at| Duration::from_secs_f64((at - self.now()).clamp(0.0, LONGEST_WAIT_S)));
             for signal in self.signals.wait(timeout).map_err(EngineError::io("wait for children"))? {
                 match signal {
                     Signal::Interrupt => self.interrupt(),
@@ -289,7 +295,9 @@ impl Engine<'_> {
     fn guardian(&mut self) -> Result<&mut Guardian, EngineError> {
         if self.guardian.is_none() {
             let started = Guardian::start(&self.options.helper, &self.mark);
-            self.guardian = Some(started.map_err(EngineError::io("start the guardian process"))?);
+            let mut guardian = started.map_err(EngineError::io("start the guardian process"))?;
+            self.active.keys().for_each(|pid| guardian.began(*pid));
+            self.guardian = Some(guardian);
         }
         match &mut self.guardian {
             Some(guardian) => Ok(guardian),
