@@ -171,7 +171,7 @@ name: w
 parameters: {src: {type: file, value: v1/x.txt}, p: 1}
 nodes:
   i: {builtin: identity, inputs: {f: '{src}'}}
-  c: {command: [sh, -c, 'cat "$0" && echo $1', '{x}', '{p}'], inputs: {x: {type: file, from: i.f}}, outputs: {t: {stdout: string}}}
+  c: {command: [sh, -c, 'cat \"$0\" && echo $1', '{x}', '{p}'], inputs: {x: {type: file, from: i.f}}, outputs: {t: {stdout: string}}}
 outputs: {t: {from: c.t}}
 ";
     place.run(document, &[]);
@@ -191,7 +191,7 @@ pial: 1
 name: w
 nodes:
   a:
-    command: [sh, -c, 'echo TWO > "$0"; touch ../../../go; until [ -e ../../../seen ]; do sleep 0.01; done; cat "$0"', '{s}']
+    command: [sh, -c, 'echo TWO > \"$0\"; touch ../../../go; until [ -e ../../../seen ]; do sleep 0.01; done; cat \"$0\"', '{s}']
     inputs: {s: {type: file, value: s.txt}}
   wait: {command: [sh, -c, 'until [ -e ../../../go ]; do sleep 0.01; done; touch x'], outputs: {out: x}}
   b: {command: [sh, -c, 'touch ../../../seen', '{s}', '{w}'], inputs: {s: {type: file, value: s.txt}, w: {type: file, from: wait.out}}}
