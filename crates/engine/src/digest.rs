@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 pub type Digest = String;
 
 /// The digests of the files among a step's inputs, by path.
-pub type Digests = std::collections::HashMap<String, Seen>;
+pub type Digests = std::collections::BTreeMap<String, Seen>;
 
 /// A file as a step sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]

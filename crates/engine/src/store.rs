@@ -27,6 +27,9 @@ pub struct Store<'r> {
     pub log: Log,
     interfaces: &'r Interfaces,
     root: String,
+    /// What the paths of results are looked up from: nothing when the working directory is the current one, which
+    /// spares the kernel the way there for each of them.
+    from: String,
     index: Index,
     /// By node: where its result is in the log; 0 for none.
     places: Vec<Place>,
@@ -109,8 +112,14 @@ impl<'r> Store<'r> {
             whats_logged,
             seconds,
             recent: VecDeque::with_capacity(MOST_RECENT),
+            from: root.clone(),
             root,
         })
+    }
+
+    /// Takes note that the working directory is now the current directory of this process.
+    pub fn is_current_directory(&mut self) {
+        self.from.clear();
     }
 
     /// Mean seconds of each template's steps in earlier runs.
@@ -314,7 +323,7 @@ impl<'r> Store<'r> {
         if result.node != node || result.key != key {
             return Ok(None);
         }
-        let standing = if verify { verify_files(&mut result.files, &self.root) } else { Standing::Stands };
+        let standing = if verify { verify_files(&mut result.files, &self.from) } else { Standing::Stands };
         if let Standing::Changed(_) = standing {
             return Ok(None);
         }
@@ -363,7 +372,7 @@ impl<'r> Store<'r> {
 
     /// Compares the files of a result with what is on disk; new time stamps are put into the result.
     pub fn verify(&self, files: &mut [Content<'_>]) -> Standing {
-        verify_files(files, &self.root)
+        verify_files(files, &self.from)
     }
 
     /// The files among outputs with their contents; those of `known` digest were made by other nodes.
@@ -495,13 +504,14 @@ impl Recent {
     }
 }
 
-fn verify_files(files: &mut [Content<'_>], root: &str) -> Standing {
+fn verify_files(files: &mut [Content<'_>], from: &str) -> Standing {
     let mut touched = false;
     for Content(path, size, stamp, digest) in files.iter_mut().filter(|content| content.2 != 0) {
-        let absolute = PathBuf::from(absolute(path, root));
-        match digest::identify(&absolute, Owner::Node) {
+        let joined = if from.is_empty() { path.clone() } else { absolute(path, from).into() };
+        let file = Path::new(&*joined);
+        match digest::identify(file, Owner::Node) {
             Ok(now) if now.size == *size && now.stamp == *stamp => {}
-            Ok(now) if now.size == *size && digest::digest(&absolute).is_ok_and(|now| now == *digest) => {
+            Ok(now) if now.size == *size && digest::digest(file).is_ok_and(|now| now == *digest) => {
                 *stamp = now.stamp;
                 touched = true;
             }

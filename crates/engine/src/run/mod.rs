@@ -101,7 +101,9 @@ pub fn run(
     }
     let mark = format!("{}-{:x}", std::process::id(), seconds_since_1970().to_bits());
     work.note(&mark).map_err(EngineError::io("write the lock"))?;
-    let store = Store::open(&work.path, true, plan, interfaces)?;
+    let mut store = Store::open(&work.path, true, plan, interfaces)?;
+    std::env::set_current_dir(&work.path).map_err(EngineError::io("enter the working directory"))?;
+    store.is_current_directory();
     let settings = Settings {
         budget: options.budget.clone(),
         fail_fast: options.fail_fast,
