@@ -261,9 +261,7 @@ impl Reader {
         let mut kept: HashSet<Place> = HashSet::new();
         for (place, _, line) in &self.lines {
             let stays = match line {
-                Line::Done { handle, dir, .. } => {
-                    results.get(handle) == Some(place) && !removed.contains(dir.as_ref())
-                }
+                Line::Done { handle, dir, .. } => results.get(handle) == Some(place) && !removed.contains(dir.as_ref()),
                 Line::Failed { dir } => {
                     !forget_failures && (ended.get(dir.as_ref()) == Some(place) || *place > self.last_run)
                 }
@@ -327,7 +325,9 @@ fn outermost(work: &Path, mut paths: Vec<(String, &'static str)>) -> Vec<Useless
     let is_inner =
         |path: &str| Path::new(path).ancestors().skip(1).any(|p| p.to_str().is_some_and(|p| all.contains(p)));
     let there = paths.into_iter().filter(|(path, _)| !is_inner(path));
-    there.filter_map(|(path, why)| size(&work.join(&path)).ok().map(|bytes| Useless { path, why, step: None, bytes })).collect()
+    there
+        .filter_map(|(path, why)| size(&work.join(&path)).ok().map(|bytes| Useless { path, why, step: None, bytes }))
+        .collect()
 }
 
 /// Bytes of a file, or of all files in a directory; links count as themselves.

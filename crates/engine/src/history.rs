@@ -314,9 +314,15 @@ mod tests {
         let lines = [RUN, &ours, RUN, start, &theirs, start];
         let (_work, path) = logged(&lines);
         let history = History::of_workflow(&path, "ours").unwrap();
-        assert_eq!((history.steps["a"].results, history.state("a"), history.state("b")), (1, State::Untouched, State::Untouched));
+        assert_eq!(
+            (history.steps["a"].results, history.state("a"), history.state("b")),
+            (1, State::Untouched, State::Untouched)
+        );
         let history = History::of_workflow(&path, "ours2").unwrap();
-        assert_eq!((history.steps["a"].results, history.state("a"), history.state("b")), (1, State::Done, State::Started));
+        assert_eq!(
+            (history.steps["a"].results, history.state("a"), history.state("b")),
+            (1, State::Done, State::Started)
+        );
     }
 
     #[test]

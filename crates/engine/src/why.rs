@@ -349,7 +349,8 @@ mod tests {
 
     #[test]
     fn of_long_commands_only_the_words_that_differ_are_shown() {
-        let command = |word: &str| format!("bet in.nii out.nii -f 0.5 -g 0.1 {word} -m -s --verbose --keep -n -t -v -A");
+        let command =
+            |word: &str| format!("bet in.nii out.nii -f 0.5 -g 0.1 {word} -m -s --verbose --keep -n -t -v -A");
         let (old, new) = differing_words(&command("-R"), &command("-R -Z"));
         assert_eq!((old.as_str(), new.as_str()), ("... -R -m ...", "... -R -Z -m ..."));
         assert_eq!(differing_words("a b", "a c"), ("a b".to_owned(), "a c".to_owned()));
