@@ -140,18 +140,24 @@ fn groups(plan: &Plan, dry: &Dry<'_, '_>) -> HashMap<TemplateId, Group> {
                 Verdict::Wrong(message) => (&mut group.wrong, format!("cannot run: {message}")),
             };
             *counter += 1;
-            let example = || format!("{}: {}", plan.node_name(node), tell(plan, dry.verdict(node)));
+            let example = || format!("{}: {}", plan.node_name(node), tell(plan, dry, node));
             group.reasons.entry(kind).or_insert_with(|| (0, example())).0 += 1;
         }
     }
     groups
 }
 
-fn tell(plan: &Plan, verdict: &Verdict) -> String {
-    match verdict {
+fn tell(plan: &Plan, dry: &Dry<'_, '_>, node: NodeId) -> String {
+    match dry.verdict(node) {
         Verdict::Cached => "done before".to_owned(),
         Verdict::Runs(reason) => format!("would run: {}", reason.tell()),
-        Verdict::After(above) => format!("would run after {}", plan.node_name(*above)),
+        Verdict::After(above) => {
+            let (root, _) = dry.root_of(*above);
+            match dry.failed_last(root) {
+                true => format!("waits for {}, which failed last time", plan.node_name(root)),
+                false => format!("would run after {}", plan.node_name(*above)),
+            }
+        }
         Verdict::Wrong(message) => format!("cannot run: {message}"),
     }
 }
@@ -226,7 +232,7 @@ fn as_text(
 }
 
 fn node_row(plan: &Plan, dry: &Dry<'_, '_>, node: NodeId) -> Vec<String> {
-    vec![plan.node_name(node), tell(plan, dry.verdict(node))]
+    vec![plan.node_name(node), tell(plan, dry, node)]
 }
 
 fn group_row(name: &str, points: u32, group: &Group) -> Vec<String> {

@@ -12,7 +12,7 @@ use pial_engine::clock::utc;
 use pial_engine::dry::{Dry, Reason, Verdict};
 use pial_engine::history::{History, Past, State};
 use pial_engine::store::Store;
-use pial_engine::why::{Change, Fact, Facts, changes, length, output_changes, short};
+use pial_engine::why::{Aspect, Change, Fact, Facts, changes, length, output_changes, short};
 use serde_json::{Value as Json, json};
 
 use crate::failure::Failure;
@@ -158,7 +158,9 @@ fn tell_runs(told: &mut Told, reason: &Reason) {
     told.sentence = match reason {
         Reason::New => "would run: it has no result yet".to_owned(),
         Reason::FailedBefore => "would run: it has no result, and failed when it was last tried".to_owned(),
-        Reason::Changed(changes) if changes.is_empty() => "would run: what it found has changed".to_owned(),
+        Reason::Changed(changes) if changes.iter().all(|change| change.aspect == Aspect::Output) => {
+            "would run: what it found has changed".to_owned()
+        }
         Reason::Changed(_) => "would run: its last result was for other inputs, tools or code".to_owned(),
         Reason::Output(path) => format!("would run: its output {path} is missing or was changed by something else"),
         Reason::BehindFailed(node) => {

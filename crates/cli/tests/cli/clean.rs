@@ -89,7 +89,7 @@ fn a_directory_of_someone_else_is_left_alone() {
 
 /// Another workflow with nodes of the same names, in the same working directory.
 fn second(place: &Place) {
-    place.write("second.yaml", &SUBJECTS.replace("name: demo", "name: second").replace("width: 3", "width: 9"));
+    place.write("second.yaml", &SUBJECTS.replace("name: demo", "name: second").replace("[cp, ", "[cp, -p, "));
     assert_eq!(place.pial(&["run", "second.yaml", "-j2", "-q"]).code, Some(0));
 }
 
@@ -136,5 +136,5 @@ fn all_has_a_line_for_each_template_and_verbose_for_each_directory() {
     assert!(told.contains("demo: load") && told.contains("2 directories made by pial"), "{told}");
     assert!(!told.contains("_s_b"), "{told}");
     let told = place.pial(&["clean", "--all", "--dry-run", "--verbose"]).out;
-    assert!(told.contains("demo/_s_b/load  made by pial"), "{told}");
+    assert!(told.contains("demo/_s_b/load     made by pial"), "{told}");
 }
