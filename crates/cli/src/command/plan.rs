@@ -150,6 +150,7 @@ fn groups(plan: &Plan, dry: &Dry<'_, '_>) -> HashMap<TemplateId, Group> {
 fn tell(plan: &Plan, dry: &Dry<'_, '_>, node: NodeId) -> String {
     match dry.verdict(node) {
         Verdict::Cached => "done before".to_owned(),
+        Verdict::Runs(reason) if matches!(**reason, Reason::BehindFailed(_)) => reason.tell(),
         Verdict::Runs(reason) => format!("would run: {}", reason.tell()),
         Verdict::After(above) => {
             let (root, _) = dry.root_of(*above);

@@ -9,7 +9,7 @@ use pial_core::schedule::Step;
 use pial_core::value::Value;
 use pial_engine::builtin::natural_order;
 use pial_engine::clock::utc;
-use pial_engine::dry::{Dry, Verdict};
+use pial_engine::dry::{Dry, Reason, Verdict};
 use pial_engine::history::{History, State, split_item};
 use pial_engine::prepare::quote;
 use pial_engine::record::{Done, Method, Used};
@@ -142,6 +142,7 @@ fn shown(
     let stands = verdict == Verdict::Cached;
     let verdict = match verdict {
         Verdict::Cached => "its result stands".to_owned(),
+        Verdict::Runs(reason) if matches!(*reason, Reason::BehindFailed(_)) => reason.tell(),
         Verdict::Runs(reason) => format!("would run: {}", reason.tell()),
         Verdict::After(above) => format!("waits for {}", plan.node_name(above)),
         Verdict::Wrong(message) => format!("cannot run: {message}"),

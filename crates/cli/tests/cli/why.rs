@@ -160,7 +160,8 @@ fn who_waits_for_what_failed_says_so() {
             assert!(told(&place, &[node]).starts_with(&format!("{node} waits for a, which failed last time")));
             assert_eq!(place.json(&["why", node])[0]["waits_for"], "a");
         }
-        assert!(place.pial(&["plan", "w.yaml", "--all"]).out.contains("which failed last time"));
+        assert!(place.pial(&["plan", "w.yaml", "--all"]).out.contains("  waits for a, which failed last time"));
+        assert!(place.pial(&["show", "c"]).out.contains("; waits for"));
     };
     assert_eq!(place.run(&[]).code, Some(1));
     waits();
