@@ -98,6 +98,23 @@ nodes:
 }
 
 #[test]
+fn gathered_lists_belong_together_item_by_item() {
+    let plan = plan(
+        "
+pial: 1
+name: w
+parameters: {s: [a, b], f: [4, 8]}
+nodes:
+  n: {command: [t, '{s}', '{f}'], outputs: {out: x}}
+  j: {builtin: merge, join: [s, f], inputs: {who: '{s}', width: '{f}', what: {from: n.out}}}
+",
+    );
+    let last = show(&plan).pop().unwrap();
+    let what = r#"["<n[s=a,f=4]>","<n[s=a,f=8]>","<n[s=b,f=4]>","<n[s=b,f=8]>"]"#;
+    assert_eq!(last, format!(r#"j: who=["a","a","b","b"] width=[4,8,4,8] what={what}"#));
+}
+
+#[test]
 fn iterables_of_nodes_with_itersource() {
     let plan = plan(
         "

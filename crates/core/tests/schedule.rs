@@ -268,6 +268,54 @@ nodes:
 }
 
 #[test]
+fn a_map_that_is_partly_done_when_the_run_is_ended_ends_with_it() {
+    let text = "
+pial: 1
+name: w
+nodes:
+  m: {command: [t, '{x}'], map: x, inputs: {x: [a, b, c, d]}}
+  x: {command: [t]}
+";
+    let plan = plan(text);
+    let node = NodeId(0);
+    let item = |item| Step { node, item: Some(item) };
+    let other = Step { node: NodeId(1), item: None };
+    for last in [Ending::Succeeded, Ending::Failed, Ending::FailedForGood] {
+        let mut play = Play::new(&plan, Settings { fail_fast: true, ..settings(2.0) });
+        play.on(Event::Begin);
+        play.on(Event::Expanded(node, 4));
+        play.on(Event::Ended(other, Ending::FailedForGood));
+        let end = play.on(Event::Ended(item(0), last));
+        let end = if end.contains(&Action::Finished) { end } else { play.on(Event::Ended(item(1), last)) };
+        assert!(end.contains(&Action::Finished), "{last:?}: {end:?}");
+        let counts = play.scheduler.counts();
+        assert_eq!((counts.failed + counts.skipped, counts.left()), (2, 0), "{last:?}");
+    }
+}
+
+#[test]
+fn an_answer_that_comes_after_the_end_counts_nothing_twice() {
+    let text = "
+pial: 1
+name: w
+nodes:
+  m: {command: [t, '{x}'], map: x, inputs: {x: []}}
+  bad: {command: [t]}
+  long: {command: [t]}
+";
+    let plan = plan(text);
+    let mut play = Play::new(&plan, Settings { fail_fast: true, ..settings(3.0) });
+    let step = |n| Step { node: NodeId(n), item: None };
+    play.on(Event::Begin);
+    assert_eq!(play.on(Event::Expanded(NodeId(0), 0)), [Action::Collate(NodeId(0))]);
+    play.on(Event::Ended(step(1), Ending::FailedForGood));
+    play.on(Event::Ended(step(0), Ending::Succeeded));
+    assert_eq!(play.on(Event::Ended(step(2), Ending::FailedForGood)), [Action::Finished]);
+    let counts = play.scheduler.counts();
+    assert_eq!(counts.done + counts.failed + counts.skipped, 3);
+}
+
+#[test]
 fn a_million_nodes_end() {
     let subjects: Vec<String> = (0..200_000).map(|i| i.to_string()).collect();
     let mut text =

@@ -61,17 +61,10 @@ impl Contents {
         Ok(Lookup::Known(digest, is_settled(Path::new(path)).then_some(identity)))
     }
 
-    /// The digest last made of a file, whatever it is now.
-    pub fn known(&self, path: &str) -> Option<Digest> {
-        self.known.get(path).map(|(_, digest)| digest.clone())
-    }
-
-    /// Whether a file is still what its digest was made of.
-    pub fn still_holds(&self, path: &str) -> bool {
-        match (self.known.get(path), digest::identify(Path::new(path), Owner::User)) {
-            (Some((known, _)), Ok(now)) => *known == now,
-            (known, now) => known.is_none() && now.is_err(),
-        }
+    /// Whether a file still has the content of that digest; another step may have looked at it since.
+    pub fn still_holds(&self, path: &str, digest: &str) -> bool {
+        let now = digest::identify(Path::new(path), Owner::User);
+        self.known.get(path).is_some_and(|(known, content)| content == digest && now.is_ok_and(|now| now == *known))
     }
 }
 

@@ -13,6 +13,9 @@ use crate::record::Used;
 /// How much of the end of each stream a crash file holds, in bytes.
 const TAIL: u64 = 8 * 1024;
 
+/// As much of the last line of standard error stands in the message, in characters.
+const LONGEST_WORDS: usize = 200;
+
 /// The version of the JSON form.
 const VERSION: u32 = 1;
 
@@ -62,6 +65,16 @@ impl Crash {
             let words: Vec<String> = self.command.iter().map(|word| quote(word)).collect();
             let env = if variables.is_empty() { "" } else { "env " };
             self.reproduce = format!("cd {} && {env}{variables}{}", quote(&self.directory), words.join(" "));
+        }
+        self
+    }
+
+    /// Adds what a failed command said last to the message, as that is what people look for.
+    pub fn with_last_words(mut self) -> Crash {
+        let last = self.stderr.lines().rev().map(str::trim).find(|line| !line.is_empty());
+        if let (true, Some(line)) = (self.exit_code.is_some(), last) {
+            let words: String = line.chars().filter(|c| !c.is_control()).take(LONGEST_WORDS).collect();
+            self.message = format!("{}: {words}", self.message);
         }
         self
     }

@@ -9,6 +9,18 @@ use std::path::{Path, PathBuf};
 /// A BLAKE3 digest as 64 hexadecimal digits.
 pub type Digest = String;
 
+/// The digests of the files among a step's inputs, by path.
+pub type Digests = std::collections::HashMap<String, Seen>;
+
+/// A file as a step sees it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Seen {
+    /// Its content.
+    pub digest: Digest,
+    /// What it was when the node that made it published it; `None` for a file that no node made.
+    pub made: Option<Identity>,
+}
+
 /// What tells a file from every other and from itself before a change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Identity {
@@ -39,7 +51,7 @@ pub fn identify(path: &Path, owner: Owner) -> io::Result<Identity> {
     let mut size = 0;
     let mut hasher = blake3::Hasher::new();
     for entry in walk(path)? {
-        let metadata = fs::symlink_metadata(&entry)?;
+        let metadata = at_link(&entry)?;
         let own = identity(&metadata, owner);
         size += if metadata.is_file() { own.size } else { 0 };
         hasher.update(entry.as_os_str().as_bytes().strip_prefix(path.as_os_str().as_bytes()).unwrap_or_default());
@@ -72,7 +84,8 @@ fn nanoseconds(seconds: i64, nanoseconds: i64) -> u64 {
 }
 
 /// The digest of a file's bytes, or of the names and bytes of everything in a directory.
-/// Links inside a directory count as the text they hold, so links in a circle are no matter.
+/// A link inside a directory counts as the file it leads to; one that leads to a directory or nowhere as the text it
+/// holds, so links in a circle are no matter.
 ///
 /// # Errors
 /// What the file system says; the path is not in it.
@@ -81,7 +94,7 @@ pub fn digest(path: &Path) -> io::Result<Digest> {
     if fs::metadata(path)?.is_dir() {
         for entry in walk(path)? {
             let name = entry.as_os_str().as_bytes().strip_prefix(path.as_os_str().as_bytes()).unwrap_or_default();
-            let metadata = fs::symlink_metadata(&entry)?;
+            let metadata = at_link(&entry)?;
             let (kind, content) = if metadata.is_symlink() {
                 (b'l', blake3::hash(fs::read_link(&entry)?.as_os_str().as_bytes()))
             } else if metadata.is_file() {
@@ -110,6 +123,18 @@ fn update(hasher: &mut blake3::Hasher, path: &Path) -> io::Result<()> {
             read => hasher.update(&buffer[..read]),
         };
     }
+}
+
+/// What a link to a file leads to, else what is there itself.
+fn at_link(path: &Path) -> io::Result<fs::Metadata> {
+    let own = fs::symlink_metadata(path)?;
+    if own.is_symlink()
+        && let Ok(target) = fs::metadata(path)
+        && target.is_file()
+    {
+        return Ok(target);
+    }
+    Ok(own)
 }
 
 /// Everything in a directory, itself left out, sorted by path; links are not followed.
@@ -146,6 +171,18 @@ mod tests {
         fs::write(path.join("a/x y"), "2").unwrap();
         assert_ne!(digest(path).unwrap(), before);
         assert_ne!(identify(path, Owner::User).unwrap(), identity);
+    }
+
+    #[test]
+    fn a_change_behind_a_link_in_a_directory_shows() {
+        let (inside, outside) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let target = outside.path().join("x");
+        fs::write(&target, "1").unwrap();
+        std::os::unix::fs::symlink(&target, inside.path().join("x")).unwrap();
+        let before = (digest(inside.path()).unwrap(), identify(inside.path(), Owner::User).unwrap());
+        fs::write(&target, "2").unwrap();
+        assert_ne!(digest(inside.path()).unwrap(), before.0);
+        assert_ne!(identify(inside.path(), Owner::User).unwrap(), before.1);
     }
 
     #[test]

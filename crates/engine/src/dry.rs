@@ -1,6 +1,5 @@
 //! A dry run: which nodes have a result that stands, which would run and why; starts nothing and writes nothing.
 
-use std::collections::HashMap;
 use std::path::Path;
 
 use pial_core::arena::{Id, NodeId};
@@ -8,11 +7,9 @@ use pial_core::plan::{Items, Map, Plan, Unavailable};
 use pial_core::schedule::Step;
 use pial_core::value::Value;
 
-use crate::builtin::Builtin;
-use crate::digest::{self, Digest, Owner};
+use crate::digest::{self, Digests, Owner};
 use crate::history::History;
 use crate::log::{LogError, Place};
-use crate::prepare;
 use crate::record::Content;
 use crate::run::start::mapped_names;
 use crate::store::{Store, StoreError, paths_of};
@@ -71,7 +68,7 @@ pub struct Dry<'s, 'r> {
 }
 
 /// Inputs, and the digests of the files among them that nodes made.
-type Inputs = (Vec<(String, Value)>, HashMap<String, Digest>);
+type Inputs = (Vec<(String, Value)>, Digests);
 
 /// A step as far as a dry run knows it.
 enum Judged {
@@ -211,7 +208,7 @@ impl<'s, 'r> Dry<'s, 'r> {
     /// # Errors
     /// In the outer one [`LogError`]; in the inner one why they cannot be had.
     pub fn inputs(&mut self, node: NodeId) -> Result<Result<Inputs, String>, LogError> {
-        let mut digests = HashMap::new();
+        let mut digests = Digests::new();
         match self.store.inputs(node, &mut digests) {
             Ok(inputs) => Ok(Ok((inputs, digests))),
             Err(Unavailable::Output(StoreError::Log(error))) => Err(error),
@@ -350,7 +347,10 @@ impl<'s, 'r> Dry<'s, 'r> {
         let mut changes = why::changes(&old.unwrap_or_default(), &Facts::of_task(&task));
         if changes.is_empty() && !found.is_empty() {
             let old = history.with_result(place, |done| Facts::of_outputs(done, &root))?;
-            changes = why::output_changes(&old.unwrap_or_default(), &Facts::of_values(&found, &task.digests));
+            changes = why::output_changes(
+                &old.unwrap_or_default(),
+                &Facts::of_values(&found, |path| task.digests.get(path).map(|seen| seen.digest.clone())),
+            );
         }
         Ok(Judged::Runs(Reason::Changed(changes)))
     }
@@ -389,25 +389,27 @@ impl<'s, 'r> Dry<'s, 'r> {
         Ok(())
     }
 
-    /// A built-in that finds files has its key from what it finds, so it looks for them; it only reads.
+    /// A built-in that only hands on or finds has its key from what it gives, so it is carried out; it only reads.
     fn look_outside(&mut self, task: &mut Task) -> Result<Result<Vec<(String, Value)>, String>, LogError> {
-        let Some(builtin @ (Builtin::DataGrabber | Builtin::SelectFiles)) = task.builtin else {
-            return Ok(Ok(Vec::new()));
-        };
+        let Some(builtin) = task.builtin.filter(|_| !task.can_be_looked_up()) else { return Ok(Ok(Vec::new())) };
         let outputs = match builtin.run(&task.inputs, &task.scratch) {
             Ok(outcome) => outcome.outputs,
             Err(error) => return Ok(Err(error.to_string())),
         };
-        for path in paths_of(&outputs) {
-            match self.store.source_digest(&path) {
-                Ok(Some(digest)) => drop(task.digests.insert(path, digest)),
-                Ok(None) => {}
+        loop {
+            match self.store.key_by_outputs(task, &outputs) {
+                Ok(Ok(())) => return Ok(Ok(outputs)),
+                Ok(Err(large)) => {
+                    for path in large {
+                        if let Err(error) = self.read(&path) {
+                            return Ok(Err(format!("cannot read {path}: {error}")));
+                        }
+                    }
+                }
                 Err(StoreError::Log(error)) => return Err(error),
                 Err(error) => return Ok(Err(error.to_string())),
             }
         }
-        task.key = prepare::key(&task.what, true, &[task.inputs.as_slice(), &outputs].concat(), &task.digests);
-        Ok(Ok(outputs))
     }
 }
 

@@ -68,6 +68,17 @@ impl Captures {
         Ok(())
     }
 
+    /// Forgets what was printed.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn discard(&mut self, capture: Capture) -> io::Result<()> {
+        capture.out.file.set_len(0)?;
+        capture.err.file.set_len(0)?;
+        self.free.push(capture);
+        Ok(())
+    }
+
     /// What was printed to standard output, and the capture emptied for the next.
     ///
     /// # Errors
@@ -75,9 +86,7 @@ impl Captures {
     pub fn read(&mut self, capture: Capture) -> io::Result<(String, String)> {
         let read = |stream: &Stream| fs::read(&stream.path).map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
         let texts = (read(&capture.out)?, read(&capture.err)?);
-        capture.out.file.set_len(0)?;
-        capture.err.file.set_len(0)?;
-        self.free.push(capture);
+        self.discard(capture)?;
         Ok(texts)
     }
 

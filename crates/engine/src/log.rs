@@ -326,10 +326,13 @@ impl Index {
     }
 }
 
-/// 64 bits of a node and a key together. The key is a digest, so 16 of its digits serve; the name is mixed in by FNV-1a.
-pub fn handle(node: &str, key: &str) -> u64 {
-    let name = node
+/// 64 bits of a workflow, a node and a key together: two workflows in one working directory each have results of their
+/// own. The key is a digest, so 16 of its digits serve; the names are mixed in by FNV-1a.
+pub fn handle(workflow: &str, node: &str, key: &str) -> u64 {
+    let name = workflow
         .bytes()
+        .chain([b'/'])
+        .chain(node.bytes())
         .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
     name ^ key.get(..16).and_then(|digits| u64::from_str_radix(digits, 16).ok()).unwrap_or(0)
 }

@@ -58,6 +58,13 @@ pub enum Report<'a> {
         /// The node that failed.
         because: &'a str,
     },
+    /// An output of the workflow, at the end of the run.
+    Output {
+        /// Its name.
+        name: &'a str,
+        /// Its value, paths as text; a list with an item for each point it has values at, when there are several.
+        value: &'a serde_json::Value,
+    },
     /// Something the user should know.
     Warning(&'a str),
     /// The user asked for the end.

@@ -51,6 +51,14 @@ fn at(template: &Template, mark: pial_core::tree::Mark, message: String) -> Prob
 }
 
 fn missing_program(program: &str, template: &Template, interfaces: &Interfaces) -> String {
+    let path = std::env::var("PATH").unwrap_or_default();
+    if let Some(file) = crate::what::find_file(program, &path, &template.base) {
+        return format!(
+            "`{}` needs the program {}, which is not executable; chmod +x it",
+            template.name,
+            file.display()
+        );
+    }
     let container = match template.work {
         Work::Interface(number) => {
             interfaces.get(number).descriptor.container().map(|container| container.image.clone())

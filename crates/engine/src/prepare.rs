@@ -1,6 +1,5 @@
 //! From a step of the plan to what is to be run: resolved inputs, the key, the command line.
 
-use std::collections::HashMap;
 use std::path::PathBuf;
 
 use pial_core::document::{OutputSource as Written, Piece};
@@ -8,7 +7,7 @@ use pial_core::plan::{Command, Work, fill};
 use pial_core::value::{Type, Value};
 use pial_interfaces::{Descriptor, ExpectedOutput, OutputSource};
 
-use crate::digest::Digest;
+use crate::digest::Digests;
 use crate::what::{SHELL, What, find_program};
 
 /// What a step runs, ready to be started in its directory.
@@ -80,17 +79,32 @@ fn from_command(
         let text = fill(&command.words[0], &mut |name| shell_text(name, inputs, &outputs)).unwrap_or_default();
         (PathBuf::from(SHELL), vec!["-c".to_owned(), text])
     } else {
-        let mut words = command.words.iter().flat_map(|word| argument(word, inputs, &outputs));
-        let name = words.next().ok_or("its command is empty")?;
-        let path = environment.iter().find(|(key, _)| key == "PATH").map(|(_, value)| value.clone());
-        let path = path.unwrap_or_else(|| std::env::var("PATH").unwrap_or_default());
         let program = match &what.program {
             Some(program) => program.clone(),
-            None => find_program(&name, &path, base).ok_or_else(|| format!("there is no program `{name}`"))?,
+            None => program_of(command, environment, base, inputs)
+                .map_err(|name| format!("there is no program `{name}`"))?,
         };
+        let words = command.words.iter().flat_map(|word| argument(word, inputs, &outputs)).skip(1);
         (program, words.collect())
     };
     Ok(Job { program, arguments, environment: environment.to_vec(), files: Vec::new(), outputs })
+}
+
+/// The program of a command whose first word names an input, found as a shell does.
+///
+/// # Errors
+/// The name of a program that is not there.
+pub fn program_of(
+    command: &Command,
+    environment: &[(String, String)],
+    base: &str,
+    inputs: &[(String, Value)],
+) -> Result<PathBuf, String> {
+    let name =
+        command.words.first().and_then(|word| argument(word, inputs, &[]).into_iter().next()).unwrap_or_default();
+    let path = environment.iter().find(|(key, _)| key == "PATH").map(|(_, value)| value.clone());
+    let path = path.unwrap_or_else(|| std::env::var("PATH").unwrap_or_default());
+    find_program(&name, &path, base).ok_or(name)
 }
 
 fn expected(output: &pial_core::document::Output, inputs: &[(String, Value)]) -> ExpectedOutput {
@@ -156,7 +170,7 @@ fn find<'v>(name: &str, inputs: &'v [(String, Value)]) -> Option<&'v Value> {
 ///
 /// The name stays because tools decide by it (`.nii` or `.mif`) and name outputs after it; the directory does not,
 /// so a moved working directory still hits. The order of inputs counts only where the step sees it (`ordered`).
-pub fn key(what: &What, ordered: bool, inputs: &[(String, Value)], digests: &HashMap<String, Digest>) -> String {
+pub fn key(what: &What, ordered: bool, inputs: &[(String, Value)], digests: &Digests) -> String {
     let mut sorted: Vec<&(String, Value)> = inputs.iter().collect();
     if !ordered {
         sorted.sort_by(|a, b| a.0.cmp(&b.0));
@@ -176,7 +190,7 @@ fn text_part(bytes: &mut Vec<u8>, text: &str) {
     bytes.extend_from_slice(text.as_bytes());
 }
 
-fn value_part(bytes: &mut Vec<u8>, value: &Value, digests: &HashMap<String, Digest>) {
+fn value_part(bytes: &mut Vec<u8>, value: &Value, digests: &Digests) {
     match value {
         Value::Null => bytes.push(b'0'),
         Value::Bool(b) => bytes.extend_from_slice(&[b'b', u8::from(*b)]),
@@ -195,7 +209,7 @@ fn value_part(bytes: &mut Vec<u8>, value: &Value, digests: &HashMap<String, Dige
         Value::Path(path) => {
             bytes.push(b'p');
             text_part(bytes, path.rsplit('/').next().unwrap_or(path));
-            text_part(bytes, digests.get(path).map_or("", String::as_str));
+            text_part(bytes, digests.get(path).map_or("", |seen| &seen.digest));
         }
         Value::List(items) => {
             bytes.push(b'l');
@@ -235,14 +249,15 @@ mod tests {
     fn a_key_follows_content_and_name_and_not_the_directory() {
         let what = What { digest: "w".into(), parts: Vec::new(), program: None };
         let key_of = |path: &str, content: &str| {
-            let digests = HashMap::from([(path.to_owned(), content.to_owned())]);
+            let seen = crate::digest::Seen { digest: content.to_owned(), made: None };
+            let digests = Digests::from([(path.to_owned(), seen)]);
             key(&what, false, &[("x".to_owned(), Value::Path(path.to_owned()))], &digests)
         };
         assert_eq!(key_of("/a/x.nii", "1"), key_of("/b/x.nii", "1"));
         assert_ne!(key_of("/a/x.nii", "1"), key_of("/a/x.nii", "2"));
         assert_ne!(key_of("/a/x.nii", "1"), key_of("/a/x.mif", "1"));
         let (a, b) = (("a".to_owned(), Value::Int(1)), ("b".to_owned(), Value::String("1".into())));
-        let of = |ordered, inputs: &[(String, Value)]| key(&what, ordered, inputs, &HashMap::new());
+        let of = |ordered, inputs: &[(String, Value)]| key(&what, ordered, inputs, &Digests::new());
         assert_eq!(of(false, &[a.clone(), b.clone()]), of(false, &[b.clone(), a.clone()]));
         assert_ne!(of(true, &[a.clone(), b.clone()]), of(true, &[b, a]));
     }

@@ -12,7 +12,7 @@ use pial_interfaces::Descriptor;
 use crate::catalogue::Interfaces;
 use crate::clock::seconds_since_1970;
 use crate::contents::{Contents, LARGE, Lookup};
-use crate::digest::{self, Digest, Identity, Owner};
+use crate::digest::{self, Digest, Digests, Identity, Owner, Seen};
 use crate::log::{Index, Log, LogError, Place, handle};
 use crate::record::{self, Content, Done, Logged, Record, Used, absolute, relative};
 use crate::task::Task;
@@ -45,7 +45,7 @@ const MOST_RECENT: usize = 32;
 struct Recent {
     place: Place,
     outputs: Vec<(String, Value)>,
-    digests: Vec<(String, Digest)>,
+    digests: Vec<(String, Seen)>,
 }
 
 /// Something that cannot be had.
@@ -147,7 +147,7 @@ impl<'r> Store<'r> {
     pub fn inputs(
         &mut self,
         node: NodeId,
-        digests: &mut HashMap<String, Digest>,
+        digests: &mut Digests,
     ) -> Result<Vec<(String, Value)>, Unavailable<StoreError>> {
         let plan = self.plan;
         let inputs = plan.inputs(node, &mut |source, port| self.output(source, port, digests))?;
@@ -158,12 +158,7 @@ impl<'r> Store<'r> {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub fn output(
-        &mut self,
-        node: NodeId,
-        port: usize,
-        digests: &mut HashMap<String, Digest>,
-    ) -> Result<Value, StoreError> {
+    pub fn output(&mut self, node: NodeId, port: usize, digests: &mut Digests) -> Result<Value, StoreError> {
         let place = self.places[node.index()];
         if place == Place::NONE {
             return Err(StoreError::NoResult(self.plan.node_name(node)));
@@ -263,9 +258,47 @@ impl<'r> Store<'r> {
         }
     }
 
-    /// Whether a file is still what its digest was made of.
-    pub fn still_holds(&self, path: &str) -> bool {
-        self.contents.still_holds(path)
+    /// The files of the result at a place.
+    ///
+    /// # Errors
+    /// The log cannot be used.
+    pub fn files_at(&mut self, place: Place) -> Result<Vec<String>, LogError> {
+        Ok(self.recall(place)?.digests.iter().map(|(path, _)| path.clone()).collect())
+    }
+
+    /// Whether a file that no node made is still what a step was keyed with.
+    pub fn still_holds(&self, path: &str, digest: &str) -> bool {
+        self.contents.still_holds(path, digest)
+    }
+
+    /// Gives the key of a built-in that only hands on or finds: that of its inputs and of what it gave, each file with
+    /// its content and its place, so that a result never stands for files elsewhere.
+    ///
+    /// # Errors
+    /// A file it found cannot be read, or the log cannot be used.
+    pub fn key_by_outputs(
+        &mut self,
+        task: &mut Task,
+        outputs: &[(String, Value)],
+    ) -> Result<Result<(), Vec<String>>, StoreError> {
+        let mut large = Vec::new();
+        for path in paths_of(outputs) {
+            if task.digests.contains_key(&path) {
+                continue;
+            }
+            match self.source_digest(&path)? {
+                Some(digest) => drop(task.digests.insert(path, Seen { digest, made: None })),
+                None => large.push(path),
+            }
+        }
+        if !large.is_empty() {
+            return Ok(Err(large));
+        }
+        let places =
+            paths_of(outputs).iter().map(|path| Value::String(relative(path, &self.root).to_owned())).collect();
+        let all = [&task.inputs, outputs, &[(String::new(), Value::List(places))]].concat();
+        task.key = crate::prepare::key(&task.what, true, &all, &task.digests);
+        Ok(Ok(()))
     }
 
     /// The place of an earlier result of the same node and key, if it still stands: with `verify`, every file it
@@ -274,7 +307,7 @@ impl<'r> Store<'r> {
     /// # Errors
     /// The log cannot be used.
     pub fn look_up(&mut self, node: &str, key: &str, verify: bool) -> Result<Option<Place>, LogError> {
-        let handle = handle(node, key);
+        let handle = handle(&self.plan.name, node, key);
         let Some(mut place) = self.index.find(handle) else { return Ok(None) };
         let head = self.log.head_at(place)?;
         let Ok(mut result) = serde_json::from_str::<record::Result<'_>>(&head) else { return Ok(None) };
@@ -300,6 +333,8 @@ impl<'r> Store<'r> {
         let line = self.log.line_at(place)?;
         let Ok(Record::Done(mut done)) = serde_json::from_str(&line) else { return Ok(place) };
         done.files = files;
+        // The log fills in the length anew.
+        done.head = "000000".into();
         match self.log.append(&Record::Done(done))? {
             // A log that is only read keeps its old line, which says the same but for the stamps.
             Place::NONE => Ok(place),
@@ -315,7 +350,7 @@ impl<'r> Store<'r> {
     /// # Errors
     /// The log cannot be used.
     pub fn what_fell(&mut self, node: &str, key: &str) -> Result<Option<String>, LogError> {
-        let Some(place) = self.index.find(handle(node, key)) else { return Ok(None) };
+        let Some(place) = self.index.find(handle(&self.plan.name, node, key)) else { return Ok(None) };
         let line = self.log.line_at(place)?;
         match serde_json::from_str::<record::Result<'_>>(&line) {
             Ok(mut result) if result.node == node && result.key == key => match self.verify(&mut result.files) {
@@ -340,26 +375,25 @@ impl<'r> Store<'r> {
     pub fn output_files(
         &self,
         outputs: &[(String, Value)],
-        known: &HashMap<String, Digest>,
+        known: &Digests,
+        read: &Read,
     ) -> Result<Result<Vec<Content<'static>>, Vec<String>>, String> {
         let (mut files, mut large) = (Vec::new(), Vec::new());
         for path in paths_of(outputs) {
             let logged = relative(&path, &self.root).to_owned();
-            if let Some(digest) = known.get(&path) {
-                files.push(Content(logged.into(), 0, 0, digest.clone().into()));
+            if let Some(seen) = known.get(&path) {
+                files.push(handed_on(&logged, Some(seen)));
                 continue;
             }
             let cannot = |error: std::io::Error| format!("cannot read the output {path}: {error}");
             let identity = digest::identify(Path::new(&path), Owner::Node).map_err(cannot)?;
-            let digest = if identity.size <= LARGE {
-                digest::digest(Path::new(&path)).map_err(cannot)?
-            } else {
-                match self.contents.known(&path) {
-                    Some(digest) => digest,
-                    None => {
-                        large.push(path);
-                        continue;
-                    }
+            let digest = match read.get(&path) {
+                Some((then, digest)) if *then == identity => digest.clone(),
+                Some(_) => return Err(format!("the output {path} changed while it was read")),
+                None if identity.size <= LARGE => digest::digest(Path::new(&path)).map_err(cannot)?,
+                None => {
+                    large.push(path);
+                    continue;
                 }
             };
             files.push(Content(logged.into(), identity.size, identity.stamp, digest.into()));
@@ -383,10 +417,13 @@ impl<'r> Store<'r> {
             self.log.append(&Record::What(Box::new(record::What { what: task.what.digest.as_str().into(), parts })))?;
         }
         let logged_inputs = |(name, value): &(String, Value)| {
-            let digests = paths_of_value(value).into_iter().map(|path| short(task.digests.get(path))).collect();
+            let digests = paths_of_value(value)
+                .into_iter()
+                .map(|path| short(task.digests.get(path).map(|seen| &seen.digest)))
+                .collect();
             (name.clone().into(), Logged::of(value, &self.root), digests)
         };
-        let h = handle(&task.name, &task.key);
+        let h = handle(&self.plan.name, &task.name, &task.key);
         let done = Done {
             head: "000000".into(),
             h: format!("{h:016x}").into(),
@@ -400,9 +437,8 @@ impl<'r> Store<'r> {
             inputs: task.inputs.iter().map(logged_inputs).collect(),
             time: seconds_since_1970(),
         };
-        let digest =
-            |Content(path, _, _, digest): &Content<'_>| (absolute(path, &self.root), digest.clone().into_owned());
-        let digests = done.files.iter().map(digest).collect();
+
+        let digests = done.files.iter().map(|content| seen(content, &self.root)).collect();
         let place = self.log.append(&Record::Done(Box::new(done)))?;
         self.index.insert(h, place);
         self.remember(Recent { place, outputs: outputs.to_vec(), digests });
@@ -431,14 +467,15 @@ impl<'r> Store<'r> {
         }
         let outputs: Vec<(String, Value)> =
             ports.iter().cloned().zip(columns.into_iter().map(|column| items.collect(column))).collect();
-        task.key = crate::prepare::key(&task.what, true, &outputs, &task.digests);
+        // What cannot be read now is told by the node that takes it in.
+        if let Err(StoreError::Log(error)) = self.key_by_outputs(&mut task, &outputs) {
+            return Err(error);
+        }
         if let Some(place) = self.look_up(&task.name, &task.key, false)? {
             return Ok((place, false));
         }
-        let files = paths_of(&outputs).into_iter().map(|path| {
-            let digest = task.digests.get(&path).cloned().unwrap_or_default();
-            Content(relative(&path, &self.root).to_owned().into(), 0, 0, digest.into())
-        });
+        let files =
+            paths_of(&outputs).into_iter().map(|path| handed_on(relative(&path, &self.root), task.digests.get(&path)));
         let files: Vec<Content<'static>> = files.collect();
         Ok((self.record(&task, &outputs, files, None)?, true))
     }
@@ -446,11 +483,10 @@ impl<'r> Store<'r> {
 
 impl Recent {
     fn of(place: Place, result: &record::Result<'_>, root: &str) -> Recent {
-        let digest = |Content(path, _, _, digest): &Content<'_>| (absolute(path, root), digest.clone().into_owned());
         Recent {
             place,
             outputs: result.out.iter().map(|(name, value)| (name.clone().into_owned(), value.to_value(root))).collect(),
-            digests: result.files.iter().map(digest).collect(),
+            digests: result.files.iter().map(|content| seen(content, root)).collect(),
         }
     }
 
@@ -475,6 +511,19 @@ fn verify_files(files: &mut [Content<'_>], root: &str) -> Standing {
     if touched { Standing::Touched } else { Standing::Stands }
 }
 
+/// A file of a result, as the steps that take it in see it.
+fn seen(Content(path, size, stamp, digest): &Content<'_>, root: &str) -> (String, Seen) {
+    let made = (*stamp != 0).then_some(Identity { size: *size, stamp: *stamp });
+    (absolute(path, root), Seen { digest: digest.clone().into_owned(), made })
+}
+
+/// A file that a node hands on without having made it.
+fn handed_on(path: &str, seen: Option<&Seen>) -> Content<'static> {
+    let made = seen.and_then(|seen| seen.made).unwrap_or(Identity { size: 0, stamp: 0 });
+    let digest = seen.map_or_else(String::new, |seen| seen.digest.clone());
+    Content(path.to_owned().into(), made.size, made.stamp, digest.into())
+}
+
 /// Whether an earlier result still stands.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Standing {
@@ -484,6 +533,18 @@ pub enum Standing {
     Touched,
     /// This file is gone or holds something else.
     Changed(String),
+}
+
+/// Large outputs that an errand has read.
+pub type Read = HashMap<String, (Identity, Digest)>;
+
+/// What a digest errand printed: a [`Content`] a line, paths absolute.
+pub fn read_by_errand(text: &str) -> Read {
+    let content = |line: &str| {
+        let Content(path, size, stamp, digest) = serde_json::from_str(line).ok()?;
+        Some((path.into_owned(), (Identity { size, stamp }, digest.into_owned())))
+    };
+    text.lines().filter_map(content).collect()
 }
 
 /// Every path in named values.

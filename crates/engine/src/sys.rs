@@ -32,6 +32,8 @@ pub struct Signals {
     file: File,
 }
 
+const SIGNALS: [libc::c_int; 5] = [libc::SIGCHLD, libc::SIGINT, libc::SIGTERM, libc::SIGHUP, libc::SIGWINCH];
+
 /// The end of the pipe that the handler writes to.
 static NOTES: AtomicI32 = AtomicI32::new(-1);
 
@@ -69,9 +71,15 @@ impl Signals {
             return Err(io::Error::last_os_error());
         }
         NOTES.store(ends[1], Ordering::Relaxed);
-        for signal in [libc::SIGCHLD, libc::SIGINT, libc::SIGTERM, libc::SIGHUP, libc::SIGWINCH] {
+        for signal in SIGNALS {
             // SAFETY: a zeroed action is valid, its mask is empty, and the handler only does what a handler may.
             let result = unsafe {
+                let mut before: libc::sigaction = std::mem::zeroed();
+                libc::sigaction(signal, std::ptr::null(), &mut before);
+                if before.sa_sigaction == libc::SIG_IGN && signal != libc::SIGCHLD {
+                    // `nohup` and shells in the background mean it.
+                    continue;
+                }
                 let mut action: libc::sigaction = std::mem::zeroed();
                 action.sa_sigaction = note as extern "C" fn(libc::c_int) as usize;
                 action.sa_flags = libc::SA_RESTART;
@@ -80,6 +88,16 @@ impl Signals {
             if result < 0 {
                 return Err(io::Error::last_os_error());
             }
+        }
+        // SAFETY: the set is initialised by sigemptyset before use and lives through the calls.
+        unsafe {
+            // Who started the engine may have blocked them, and a blocked mask is inherited.
+            let mut set: libc::sigset_t = std::mem::zeroed();
+            libc::sigemptyset(&mut set);
+            for signal in SIGNALS {
+                libc::sigaddset(&mut set, signal);
+            }
+            libc::pthread_sigmask(libc::SIG_UNBLOCK, &set, std::ptr::null_mut());
         }
         // SAFETY: the descriptor was just made and nothing else owns it.
         Ok(Signals { file: unsafe { File::from_raw_fd(ends[0]) } })
@@ -143,10 +161,10 @@ pub fn reap() -> io::Result<Option<Ended>> {
     }
 }
 
-/// Waits for one child that was killed, so that its own children are adopted before they are looked for.
-pub fn reap_one(pid: u32) {
+/// Takes one child that was killed if it has ended; its own children are then adopted and can be looked for.
+pub fn reap_one(pid: u32) -> bool {
     // SAFETY: a null status is allowed; a pid that is no child gives an error that does not matter.
-    unsafe { libc::waitpid(pid as i32, std::ptr::null_mut(), 0) };
+    unsafe { libc::waitpid(pid as i32, std::ptr::null_mut(), libc::WNOHANG) != 0 }
 }
 
 fn seconds(time: libc::timeval) -> f64 {

@@ -1,7 +1,6 @@
 //! From a step and its inputs to what can be looked up and run; shared by real and dry runs.
 
-use std::collections::HashMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use pial_core::plan::{Template, Work};
@@ -9,12 +8,15 @@ use pial_core::schedule::Step;
 use pial_core::value::Value;
 
 use crate::builtin::Builtin;
-use crate::digest::Digest;
+use crate::digest::{self, Digests, Owner, Seen};
 use crate::log::LogError;
 use crate::prepare::{self, Job};
 use crate::store::{Store, StoreError, paths_of};
 use crate::what::What;
 use crate::work::scratch;
+
+/// The input that stands for a program named by another input; no input of a document has such a name.
+const PROGRAM: &str = "(program)";
 
 /// A step that is known well enough to be looked up and run.
 #[derive(Debug)]
@@ -30,7 +32,7 @@ pub struct Task {
     /// Its inputs.
     pub inputs: Vec<(String, Value)>,
     /// The digest of every file among them.
-    pub digests: HashMap<String, Digest>,
+    pub digests: Digests,
     /// Files among the inputs that no node made.
     pub sources: Vec<String>,
     /// Its key.
@@ -60,14 +62,21 @@ pub fn prepare(
     store: &mut Store<'_>,
     step: Step,
     inputs: Vec<(String, Value)>,
-    mut digests: HashMap<String, Digest>,
+    mut digests: Digests,
 ) -> Result<Prepared, LogError> {
     let (template, _) = store.plan.locate(step.node);
     let what = match store.what(template) {
         Ok(what) => what,
         Err(program) => return Ok(Prepared::Wrong(format!("there is no program `{program}` on PATH"))),
     };
-    let inputs = store.typed(template, inputs);
+    let mut inputs = store.typed(template, inputs);
+    if let (Work::Command(command), None) = (&template.work, &what.program) {
+        // Which program it is only shows now, and its content decides the result as that of any other.
+        match prepare::program_of(command, &template.environment, &template.base, &inputs) {
+            Ok(program) => inputs.push((PROGRAM.to_owned(), Value::Path(program.to_string_lossy().into_owned()))),
+            Err(name) => return Ok(Prepared::Wrong(format!("there is no program `{name}`"))),
+        }
+    }
     let (mut unread, mut sources) = (Vec::new(), Vec::new());
     for path in paths_of(&inputs) {
         if digests.contains_key(&path) {
@@ -75,7 +84,7 @@ pub fn prepare(
         }
         match store.source_digest(&path) {
             Ok(Some(digest)) => {
-                digests.insert(path.clone(), digest);
+                digests.insert(path.clone(), Seen { digest, made: None });
                 sources.push(path);
             }
             Ok(None) => unread.push(path),
@@ -134,7 +143,7 @@ impl Task {
             scratch: PathBuf::new(),
             what: Rc::new(What { digest: String::new(), parts: Vec::new(), program: None }),
             inputs: Vec::new(),
-            digests: HashMap::new(),
+            digests: Digests::new(),
             sources: Vec::new(),
             key: String::new(),
             job: None,
@@ -156,9 +165,33 @@ impl Task {
         Ok(())
     }
 
-    /// Whether the result can be looked up before it runs. What a built-in finds on disk is only known afterwards.
+    /// A file among the inputs, made by no node, that is not what the step was keyed with.
+    pub fn changed_source(&self, store: &Store<'_>) -> Option<&str> {
+        let holds = |path: &String| self.digests.get(path).is_some_and(|seen| store.still_holds(path, &seen.digest));
+        self.sources.iter().find(|path| !holds(path)).map(String::as_str)
+    }
+
+    /// A file among the inputs that is not what the node that made it published.
+    pub fn changed_result(&self) -> Option<&str> {
+        let changed = |(path, seen): &(&String, &Seen)| {
+            let now = seen.made.map(|made| (made, digest::identify(Path::new(path), Owner::Node)));
+            match now {
+                None => false,
+                Some((made, Ok(now))) if now == made => false,
+                // A new time stamp alone is no change.
+                Some((made, Ok(now))) => {
+                    now.size != made.size || digest::digest(Path::new(path)).is_ok_and(|digest| digest != seen.digest)
+                }
+                Some((_, Err(_))) => true,
+            }
+        };
+        self.digests.iter().find(changed).map(|(path, _)| path.as_str())
+    }
+
+    /// Whether the result can be looked up before it runs. A built-in that only hands on or finds is as quick as that, and
+    /// what it gives decides its key ([`Store::key_by_outputs`]).
     pub fn can_be_looked_up(&self) -> bool {
-        self.builtin.is_none_or(|builtin| !builtin.looks_outside() || builtin == Builtin::DataSink)
+        self.leaves_files()
     }
 
     /// Whether files must be seen to be there still for an earlier result to stand.

@@ -6,11 +6,12 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-use pial_core::document::Piece;
+use pial_core::document::{OutputSource, Piece};
 use pial_core::plan::{Command, Template, Work};
 
 use crate::catalogue::Interfaces;
 use crate::contents::{Contents, Lookup};
+use crate::prepare::quote;
 
 /// Named parts and their digest.
 #[derive(Debug, Clone, PartialEq)]
@@ -114,17 +115,25 @@ impl Whats {
 
 /// Finds a program as a shell does; a name with a slash is a path from `base`.
 pub fn find_program(name: &str, path: &str, base: &str) -> Option<PathBuf> {
-    let executable =
-        |file: &Path| std::fs::metadata(file).is_ok_and(|m| m.is_file() && m.permissions().mode() & 0o111 != 0);
-    if name.contains('/') {
-        let file = Path::new(base).join(name);
-        return executable(&file).then_some(file);
-    }
-    let absolute = env::split_paths(path).filter(|directory| directory.is_absolute());
-    absolute.map(|directory| directory.join(name)).find(|file| executable(file))
+    find(name, path, base, |metadata| metadata.permissions().mode() & 0o111 != 0)
 }
 
-/// The program's content; a program too large to read at once is told by its size and place.
+/// Finds a file where a program of that name would be, executable or not.
+pub fn find_file(name: &str, path: &str, base: &str) -> Option<PathBuf> {
+    find(name, path, base, |_| true)
+}
+
+fn find(name: &str, path: &str, base: &str, fits: fn(&std::fs::Metadata) -> bool) -> Option<PathBuf> {
+    let fits = |file: &Path| std::fs::metadata(file).is_ok_and(|m| m.is_file() && fits(&m));
+    if name.contains('/') {
+        let file = Path::new(base).join(name);
+        return fits(&file).then_some(file);
+    }
+    let absolute = env::split_paths(path).filter(|directory| directory.is_absolute());
+    absolute.map(|directory| directory.join(name)).find(|file| fits(file))
+}
+
+/// The program's content.
 fn fingerprint(program: &Path, contents: &mut Contents) -> String {
     match contents.look_up(&program.to_string_lossy()) {
         Ok(Lookup::Known(digest, _)) => digest,
@@ -144,10 +153,20 @@ fn show(command: &Command) -> String {
         Piece::Literal(text) => text.replace('{', "{{").replace('}', "}}"),
         Piece::Placeholder(name) => format!("{{{name}}}"),
     };
-    let words: Vec<String> = command.words.iter().map(|word| word.iter().map(piece).collect()).collect();
-    let outputs: Vec<String> =
-        command.outputs.iter().map(|o| format!("{}: {} {:?}", o.name.text, o.kind, o.source)).collect();
-    format!("{words:?} {outputs:?}{}", if command.shell { " shell" } else { "" })
+    let text = |pieces: &[Piece]| pieces.iter().map(piece).collect::<String>();
+    let words: Vec<String> = command.words.iter().map(|word| quote(&text(word))).collect();
+    let output = |output: &pial_core::document::Output| {
+        let source = match &output.source {
+            OutputSource::Path(pieces) => format!("path {}", quote(&text(pieces))),
+            OutputSource::Glob(pieces) => format!("glob {}", quote(&text(pieces))),
+            OutputSource::Stdout => "stdout".to_owned(),
+            OutputSource::Stderr => "stderr".to_owned(),
+        };
+        format!("{}: {} from {source}", output.name.text, output.kind)
+    };
+    let outputs: Vec<String> = command.outputs.iter().map(output).collect();
+    let shell = if command.shell { "shell: " } else { "" };
+    format!("{shell}{} -> {}", words.join(" "), outputs.join(", "))
 }
 
 fn digest(parts: &[(String, String)]) -> String {

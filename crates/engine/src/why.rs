@@ -5,7 +5,6 @@ use std::collections::HashMap;
 
 use pial_core::value::Value;
 
-use crate::digest::Digest;
 use crate::history::History;
 use crate::log::LogError;
 use crate::record::{Done, Logged, absolute};
@@ -110,7 +109,9 @@ impl Facts {
     pub fn of_task(task: &Task) -> Facts {
         let input = |(name, value): &(String, Value)| {
             let mut digests = Vec::new();
-            value.for_each_path(&mut |path| digests.push(task.digests.get(path).cloned().unwrap_or_default()));
+            value.for_each_path(&mut |path| {
+                digests.push(task.digests.get(path).map_or_else(String::new, |seen| seen.digest.clone()))
+            });
             (name.clone(), value.clone(), digests)
         };
         Facts { inputs: task.inputs.iter().map(input).collect(), parts: task.what.parts.clone() }
@@ -132,15 +133,16 @@ impl Facts {
     pub fn of_outputs(done: &Done<'_>, root: &str) -> Facts {
         let values: Vec<(String, Value)> =
             done.out.iter().map(|(name, value)| (name.clone().into_owned(), value.to_value(root))).collect();
-        let digests = done.files.iter().map(|file| (absolute(&file.0, root), file.3.clone().into_owned())).collect();
-        Facts::of_values(&values, &digests)
+        let files = done.files.iter().map(|file| (absolute(&file.0, root), file.3.clone().into_owned()));
+        let digests: HashMap<String, String> = files.collect();
+        Facts::of_values(&values, |path| digests.get(path).cloned())
     }
 
     /// Values with the digests of the files among them.
-    pub fn of_values(values: &[(String, Value)], digests: &HashMap<String, Digest>) -> Facts {
+    pub fn of_values(values: &[(String, Value)], digest: impl Fn(&str) -> Option<String>) -> Facts {
         let one = |(name, value): &(String, Value)| {
             let mut found = Vec::new();
-            value.for_each_path(&mut |path| found.push(digests.get(path).cloned().unwrap_or_default()));
+            value.for_each_path(&mut |path| found.push(digest(path).unwrap_or_default()));
             (name.clone(), value.clone(), found)
         };
         Facts { inputs: values.iter().map(one).collect(), parts: Vec::new() }

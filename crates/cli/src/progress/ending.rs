@@ -12,12 +12,17 @@ use crate::quantity::duration;
 /// How many failures the end of a run repeats.
 const MOST_FAILURES: usize = 10;
 
+/// How many outputs of the workflow the end of a run tells, and how long each may be, in characters.
+const MOST_OUTPUTS: usize = 20;
+const LONGEST_OUTPUT: usize = 300;
+
 /// What the end of a run tells besides its summary.
 #[derive(Debug, Default)]
 pub struct Ending {
     work: PathBuf,
     failures: Vec<(String, String)>,
     more: usize,
+    outputs: Vec<(String, String)>,
 }
 
 impl Ending {
@@ -28,6 +33,12 @@ impl Ending {
             Report::NodeFailed { retry: false, .. } if self.failures.len() == MOST_FAILURES => self.more += 1,
             Report::NodeFailed { node, message, retry: false, .. } => {
                 self.failures.push(((*node).to_owned(), printable(message).into_owned()));
+            }
+            Report::Output { name, value } if self.outputs.len() < MOST_OUTPUTS && !value.is_null() => {
+                let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+                let cut = text.char_indices().nth(LONGEST_OUTPUT).map_or(text.len(), |(at, _)| at);
+                let end = if cut < text.len() { "..." } else { "" };
+                self.outputs.push(((*name).to_owned(), format!("{}{end}", printable(&text[..cut]))));
             }
             _ => {}
         }
@@ -42,6 +53,9 @@ impl Ending {
         }
         if self.more > 0 {
             lines.push(format!("  and {} more failed", self.more));
+        }
+        for (name, value) in &self.outputs {
+            lines.push(format!("output {}: {value}", printable(name)));
         }
         if summary.counts.done + summary.counts.cached > 0 {
             lines.push(format!("results in {}", printable(&self.work.to_string_lossy())));

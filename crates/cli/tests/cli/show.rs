@@ -30,7 +30,7 @@ fn status_counts_and_names_failures() {
     assert!(failed.contains(&"bad") && failed.contains(&"items#1"), "{failed:?}");
     let text = place.pial(&["status"]).out;
     assert!(text.contains("4 nodes: 1 done, 2 failed, 1 skipped"), "{text}");
-    assert!(text.contains("bad: it exited with code 7\n    crash/crash-"), "{text}");
+    assert!(text.contains("bad: it exited with code 7: bad é\n    crash/crash-"), "{text}");
 }
 
 #[test]

@@ -141,3 +141,104 @@ nodes:
     file.set_len(99_999_999).unwrap();
     assert_eq!(place.again(&[]).counts(), [2, 0, 0, 0]);
 }
+
+#[test]
+fn a_large_result_that_changed_is_not_taken_for_the_old_one() {
+    let place = Place::make();
+    let document = "
+pial: 1
+name: w
+parameters: {c: a}
+nodes:
+  big: {command: [sh, -c, 'head -c 40000000 /dev/zero | tr \"\\0\" $0 > x; touch -d 1990-01-01 x', '{c}'], outputs: {out: x}}
+  first: {command: [head, -c, 3, '{x}'], inputs: {x: {type: file, from: big.out}}, outputs: {text: {stdout: string}}}
+outputs: {text: {from: first.text}}
+";
+    let text = |ran: &crate::Ran| ran.events[ran.events.len() - 2]["value"].as_str().unwrap().to_owned();
+    assert_eq!(text(&place.run(document, &[])), "aaa");
+    let ran = place.again(&["--set", "c=b"]);
+    assert_eq!((ran.counts(), &*text(&ran)), ([2, 0, 0, 0], "bbb"));
+}
+
+#[test]
+fn what_is_handed_on_is_where_it_is_said_to_be() {
+    let place = Place::make();
+    place.write("v1/x.txt", "A");
+    place.write("v2/x.txt", "A");
+    let document = "
+pial: 1
+name: w
+parameters: {src: {type: file, value: v1/x.txt}, p: 1}
+nodes:
+  i: {builtin: identity, inputs: {f: '{src}'}}
+  c: {command: [sh, -c, 'cat \"$0\" && echo $1', '{x}', '{p}'], inputs: {x: {type: file, from: i.f}}, outputs: {t: {stdout: string}}}
+outputs: {t: {from: c.t}}
+";
+    place.run(document, &[]);
+    assert_eq!(place.again(&["--set", "src=v2/x.txt"]).code, Some(0));
+    std::fs::remove_dir_all(place.path("v1")).unwrap();
+    let ran = place.again(&["--set", "src=v2/x.txt", "--set", "p=2"]);
+    assert_eq!((ran.code, ran.counts()[0]), (Some(0), 1), "{:?}", ran.events);
+    assert_eq!(place.again(&["--set", "src=v2/x.txt", "--set", "p=2"]).counts(), [0, 2, 0, 0]);
+}
+
+#[test]
+fn an_input_that_changed_and_was_seen_by_another_step_is_still_noticed() {
+    let place = Place::make();
+    place.write("s.txt", "one");
+    let document = "
+pial: 1
+name: w
+nodes:
+  a:
+    command: [sh, -c, 'echo TWO > \"$0\"; touch ../../../go; until [ -e ../../../seen ]; do sleep 0.01; done; cat \"$0\"', '{s}']
+    inputs: {s: {type: file, value: s.txt}}
+  wait: {command: [sh, -c, 'until [ -e ../../../go ]; do sleep 0.01; done; touch x'], outputs: {out: x}}
+  b: {command: [sh, -c, 'touch ../../../seen', '{s}', '{w}'], inputs: {s: {type: file, value: s.txt}, w: {type: file, from: wait.out}}}
+";
+    let ran = place.run(document, &[]);
+    assert!(ran.failure("a").contains("s.txt changed while it ran"), "{:?}", ran.events);
+}
+
+#[test]
+fn a_program_that_an_input_names_counts_by_its_content() {
+    let place = Place::make();
+    let write = |text: &str| {
+        use std::os::unix::fs::PermissionsExt;
+        let path = place.write("tool.sh", &format!("#!/bin/sh\necho {text}\n"));
+        fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
+    };
+    let document = "{pial: 1, name: w, parameters: {tool: ./tool.sh}, nodes: {a: {command: ['{tool}'], outputs: {t: {stdout: string}}}}}";
+    write("v1");
+    assert_eq!(place.run(document, &[]).counts(), [1, 0, 0, 0]);
+    assert_eq!(place.again(&[]).counts(), [0, 1, 0, 0]);
+    write("v2");
+    assert_eq!(place.again(&[]).counts(), [1, 0, 0, 0]);
+}
+
+#[test]
+fn a_result_touched_many_times_still_stands() {
+    let place = place();
+    for round in 1..8_u64 {
+        for name in ["a", "b", "c"] {
+            let file = fs::File::options().write(true).open(place.path(&format!("work/w/{name}/out.txt"))).unwrap();
+            file.set_modified(std::time::SystemTime::UNIX_EPOCH + std::time::Duration::from_nanos(round * 77_777_777))
+                .unwrap();
+        }
+        assert_eq!(place.again(&[]).counts(), [0, 3, 0, 0]);
+        assert_eq!(place.again(&[]).counts(), [0, 3, 0, 0]);
+    }
+}
+
+#[test]
+fn values_that_read_like_labels_do_not_share_a_directory() {
+    let place = Place::make();
+    let document = "
+pial: 1
+name: w
+parameters: {a: ['1', '1_b_2'], b: ['3', '2_b_3']}
+nodes: {n: {command: [sh, -c, 'echo $0 $1 > x', '{a}', '{b}'], outputs: {out: x}}}
+";
+    assert_eq!(place.run(document, &[]).counts(), [4, 0, 0, 0]);
+    assert_eq!(place.again(&[]).counts(), [0, 4, 0, 0]);
+}

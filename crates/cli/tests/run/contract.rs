@@ -23,6 +23,9 @@ fn success_is_0_and_the_last_event_is_the_summary() {
     assert!(last["wall_s"].as_f64().unwrap() > 0.0);
     assert!(last["engine_peak_rss_bytes"].as_u64().unwrap() > 100_000);
     assert_eq!(place.read("work/w/a/out.txt"), "hello");
+    let output = &ran.events[ran.events.len() - 2];
+    let path = place.path("work/w/a/out.txt").canonicalize().unwrap();
+    assert_eq!((&output["event"], &output["value"]), (&"output".into(), &path.to_str().unwrap().into()));
     let again = place.again(&["--set", "text=other"]);
     assert_eq!(again.counts(), [1, 0, 0, 0]);
     assert_eq!(place.read("work/w/a/out.txt"), "other");
@@ -55,7 +58,7 @@ nodes:
         &[],
     );
     assert_eq!((ran.code, ran.counts()), (Some(1), [1, 0, 1, 1]));
-    assert_eq!(ran.failure("a"), "it exited with code 7");
+    assert_eq!(ran.failure("a"), "it exited with code 7: why");
     let failed = ran.events.iter().find(|e| e["event"] == "node_failed").unwrap();
     let crash = place.read(&format!("work/{}", failed["crash"].as_str().unwrap()));
     assert!(crash.contains("why") && crash.contains("exited with code 7"), "{crash}");

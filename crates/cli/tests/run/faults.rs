@@ -63,7 +63,7 @@ fn a_daemon_is_ended_with_its_step() {
 fn a_flood_of_output_costs_disk_and_no_memory() {
     let place = Place::make();
     let ran = place.run(&one("head -c 200000000 /dev/zero >&2; echo end >&2; exit 3", "{}"), &[]);
-    assert_eq!(ran.failure("a"), "it exited with code 3");
+    assert_eq!(ran.failure("a"), "it exited with code 3: end");
     let peak = ran.events.last().unwrap()["engine_peak_rss_bytes"].as_u64().unwrap();
     assert!(peak < 20_000_000, "{peak}");
     assert_eq!(std::fs::metadata(place.path("work/w/a/stderr")).unwrap().len(), 200_000_004);
@@ -215,4 +215,119 @@ fn an_interrupt_ends_all_and_the_next_run_goes_on() {
     }
     let ran = place.run(&document.replace(&mark, "0"), &[]);
     assert_eq!(ran.counts()[2..], [0, 0]);
+}
+
+#[test]
+fn a_step_that_edits_the_result_of_another_fails_and_so_does_the_reader_of_it() {
+    let place = Place::make();
+    let document = "
+pial: 1
+name: w
+nodes:
+  a: {command: [sh, -c, 'echo hi > o'], outputs: {o: o}}
+  b: {command: [sh, -c, 'echo more >> \"$0\"; cp \"$0\" o', '{x}'], inputs: {x: {type: file, from: a.o}}, outputs: {o: o}}
+  c: {command: [cat, '{x}', '{y}'], inputs: {x: {type: file, from: a.o}, y: {type: file, from: b.o}}}
+";
+    for _ in 0..2 {
+        let ran = place.run(document, &[]);
+        assert_eq!((ran.code, ran.counts()), (Some(1), [1, 0, 1, 1]), "{:?}", ran.events);
+        assert!(ran.failure("b").contains("must edit a copy"), "{}", ran.failure("b"));
+    }
+}
+
+#[test]
+fn two_nodes_that_sink_to_one_file_are_told_of_it() {
+    let place = Place::make();
+    let document = "
+pial: 1
+name: w
+parameters: {s: [a, b]}
+nodes:
+  make: {command: [sh, -c, 'echo $0 > x.txt', '{s}'], outputs: {out: x.txt}}
+  sink: {builtin: datasink, inputs: {base_directory: results, parameterization: false, it: {from: make.out}}}
+";
+    let ran = place.run(document, &["-j1"]);
+    assert_eq!((ran.code, ran.counts()), (Some(1), [3, 0, 1, 0]), "{:?}", ran.events);
+    assert!(ran.failure("sink[s=b]").contains("was written by sink[s=a] as well"), "{}", ran.failure("sink[s=b]"));
+}
+
+#[test]
+fn two_workflows_in_one_working_directory_each_have_results_of_their_own() {
+    let place = Place::make();
+    let document = "{pial: 1, name: one, nodes: {a: {command: [sh, -c, 'echo 1 > x'], outputs: {out: x}}}}";
+    assert_eq!(place.run(document, &[]).counts(), [1, 0, 0, 0]);
+    assert_eq!(place.run(&document.replace("one", "two"), &[]).counts(), [1, 0, 0, 0]);
+    assert_eq!(place.run(document, &[]).counts(), [0, 1, 0, 0]);
+    assert_eq!(place.read("work/two/a/x"), "1\n");
+}
+
+#[test]
+fn a_tool_that_may_not_be_executed_is_told_so() {
+    let place = Place::make();
+    place.write("tool.sh", "#!/bin/sh\n");
+    let ran = place.run("{pial: 1, name: w, nodes: {a: {command: [./tool.sh]}}}", &[]);
+    assert_eq!(ran.code, Some(2));
+    assert!(ran.stderr.contains("tool.sh, which is not executable; chmod +x it"), "{}", ran.stderr);
+}
+
+#[test]
+fn a_step_that_spoils_its_own_directory_fails_alone() {
+    let place = Place::make();
+    for command in
+        ["mkdir stdout; echo hi", "rm -rf \"$PWD\"; echo hi", "rm -rf \"$PWD\"", "mv \"$PWD\" \"$PWD.moved\""]
+    {
+        let document = format!(
+            "{{pial: 1, name: w, nodes: {{a: {{command: [sh, -c, {command:?}]}}, b: {{command: [sh, -c, 'sleep 0.2; touch x'], outputs: {{out: x}}}}}}}}"
+        );
+        let ran = place.run(&document, &[]);
+        assert_eq!((ran.code, ran.counts()[2]), (Some(1), 1), "{command}: {:?} {}", ran.events, ran.stderr);
+        assert!(ran.events.iter().any(|e| e["event"] == "node_failed" && e["node"] == "a"), "{command}");
+    }
+}
+
+#[test]
+fn blocked_and_ignored_signals_of_the_starter_do_no_harm() {
+    let place = Place::make();
+    place.write("w.yaml", &one("sleep 0.1; touch x", "{out: x}"));
+    // SIGCHLD and SIGINT blocked, as a careless starter leaves them; SIGHUP ignored, as nohup leaves it.
+    let script = "import os, signal, sys; signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGCHLD, signal.SIGINT}); \
+                  signal.signal(signal.SIGHUP, signal.SIG_IGN); os.execv(sys.argv[1], sys.argv[1:])";
+    let mut command = Command::new("python3");
+    command.args(["-c", script, env!("CARGO_BIN_EXE_pial"), "run", "w.yaml", "--quiet"]).current_dir(place.path(""));
+    let mut child = command.spawn().unwrap();
+    wait_for("the step", || place.path("work/w/.a.part").exists().then_some(()));
+    assert!(Command::new("kill").args(["-HUP", &child.id().to_string()]).status().unwrap().success());
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+}
+
+#[test]
+fn processes_that_pial_did_not_start_are_left_alone() {
+    let place = Place::make();
+    place.write("w.yaml", &one("touch x", "{out: x}"));
+    let script = format!("sleep 0.5 && touch alive & exec \"{}\" run w.yaml --quiet", env!("CARGO_BIN_EXE_pial"));
+    let status = Command::new("bash").args(["-c", &script]).current_dir(place.path("")).status().unwrap();
+    assert!(status.success());
+    wait_for("the shell's own job", || place.path("alive").exists().then_some(()));
+}
+
+#[test]
+fn the_end_of_one_step_leaves_the_helpers_of_another() {
+    let place = Place::make();
+    let document = "
+pial: 1
+name: w
+nodes:
+  a: {command: [sh, -c, '(env -i sh -c \"until [ -e ../../../go ]; do sleep 0.01; done; touch done\" &); touch ../../../began; until [ -e done ]; do sleep 0.01; done']}
+  b: {command: [sh, -c, 'until [ -e ../../../began ]; do sleep 0.01; done; touch x'], outputs: {out: x}}
+  c: {command: [touch, ../../../go], inputs: {x: {type: file, from: b.out}}}
+";
+    let ran = place.run(document, &[]);
+    assert_eq!((ran.code, ran.counts()), (Some(0), [3, 0, 0, 0]), "{:?}", ran.events);
+}
+
+#[test]
+fn absurd_times_do_no_harm() {
+    let place = Place::make();
+    let document = one("touch x", "{out: x}").replace("outputs", "resources: {time: 1e30}, outputs");
+    assert_eq!(place.run(&document, &[]).code, Some(0));
 }

@@ -110,16 +110,22 @@ fn find_spaces(state: &mut State, bindings: &mut Bindings, order: &[TemplateId])
 fn find_space(state: &mut State, node: &mut BoundNode, known: &[SpaceId]) -> Result<SpaceId, String> {
     let ended = node.join.as_ref().map_or_else(Vec::new, |join| state.spaces.ended_with(&join.axes));
     let mut axes: Vec<AxisId> = Vec::new();
-    for (at, input) in node.inputs.iter_mut().enumerate() {
+    let (mut joined, mut gathered) = (Vec::new(), Vec::new());
+    for (at, input) in node.inputs.iter().enumerate() {
         let own = axes_of(state, &input.binding, known);
         if own.iter().any(|axis| ended.contains(axis)) {
             let named = node.join.as_ref().is_none_or(|join| join.fields.is_empty() || join.fields.contains(&at));
             if !named {
                 return Err(format!("`{}` varies over what `join` ends; add it to the fields of `join`", input.name));
             }
-            input.joined = Some(over(state, &own)?);
+            joined.push(at);
+            gathered.extend(&own);
         }
         axes.extend(own.into_iter().filter(|axis| !ended.contains(axis)));
+    }
+    // All that is gathered is gathered over the same points, so that the lists belong together item by item.
+    for at in joined {
+        node.inputs[at].joined = Some(over(state, &gathered)?);
     }
     over(state, &axes)
 }

@@ -39,7 +39,8 @@ impl Plan {
             directory.push('/');
             directory.push_str(part);
         }
-        let parts: Vec<String> = self.fields(template.space, point).map(|(name, value)| label(name, value)).collect();
+        let fields: Vec<(&str, &Value)> = self.fields(template.space, point).collect();
+        let parts: Vec<String> = fields.iter().map(|(name, value)| label(name, value, &fields)).collect();
         if !parts.is_empty() {
             directory.push('/');
             directory.push_str(&shortened(parts.concat()));
@@ -78,11 +79,12 @@ impl Plan {
     }
 }
 
-/// `_subject_sub-01`; a slash becomes two dots as in nipype, and a name so changed carries a digest of the value,
-/// so that two values never share a directory.
-fn label(name: &str, value: &Value) -> String {
+/// `_subject_sub-01`; a slash becomes two dots as in nipype. A value so changed, or one that reads like the label of
+/// another field, carries its digest, so that two nodes never share a directory.
+fn label(name: &str, value: &Value, fields: &[(&str, &Value)]) -> String {
     let text = value.to_string();
-    if !text.contains(['/', '\0']) {
+    let like_another = fields.len() > 1 && fields.iter().any(|(field, _)| text.contains(&format!("_{field}_")));
+    if !like_another && !text.contains(['/', '\0']) {
         return format!("_{name}_{text}");
     }
     let digest = blake3::hash(text.as_bytes()).to_hex();

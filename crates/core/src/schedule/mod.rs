@@ -125,7 +125,7 @@ pub struct Counts {
 impl Counts {
     /// How many nodes have no result yet.
     pub fn left(&self) -> u32 {
-        self.total - self.done - self.cached - self.failed - self.skipped
+        self.total.saturating_sub(self.done + self.cached + self.failed + self.skipped)
     }
 }
 
@@ -156,6 +156,7 @@ pub struct Scheduler<'p> {
     counts: Counts,
     interrupts: u32,
     ending: bool,
+    any_failed: bool,
     finished: bool,
 }
 
@@ -182,6 +183,7 @@ impl<'p> Scheduler<'p> {
             counts: Counts { total: plan.len() as u32, ..Counts::default() },
             interrupts: 0,
             ending: false,
+            any_failed: false,
             finished: false,
         }
     }
@@ -192,11 +194,17 @@ impl<'p> Scheduler<'p> {
             Event::Begin => self.begin(),
             Event::Hit(step) => self.hit(step, actions),
             Event::Expanded(node, items) => self.expanded(node, items, actions),
-            Event::Ended(step, ending) => self.ended(step, ending, now, actions),
+            Event::Ended(step, ending) => self.ended(step, ending, actions),
             Event::Tick => {}
             Event::Interrupted => self.interrupted(now, actions),
         }
+        if self.settings.fail_fast && self.any_failed && !self.ending {
+            self.end_run(Force::Terminate, now, actions);
+        }
         self.enforce_deadlines(now, actions);
+        if self.ending && self.queue.running.is_empty() {
+            self.skip_the_rest();
+        }
         if !self.ending {
             self.start_what_fits(now, actions);
         }
@@ -251,6 +259,8 @@ impl<'p> Scheduler<'p> {
     fn hit(&mut self, step: Step, actions: &mut Vec<Action>) {
         self.queue.release(step);
         match step.item {
+            // The run ended while this was on its way.
+            None if self.states[step.node.index()].is_final() => {}
             None => {
                 let ran = self.maps.remove(&step.node).is_some_and(|map| !map.all_cached);
                 self.succeed(step.node, if ran { State::Done } else { State::Cached });
@@ -275,7 +285,7 @@ impl<'p> Scheduler<'p> {
         }
     }
 
-    fn ended(&mut self, step: Step, ending: Ending, now: f64, actions: &mut Vec<Action>) {
+    fn ended(&mut self, step: Step, ending: Ending, actions: &mut Vec<Action>) {
         let stopped = self
             .queue
             .release(step)
@@ -283,7 +293,10 @@ impl<'p> Scheduler<'p> {
         if ending == Ending::Failed && !self.ending && self.try_again(step) {
             return;
         }
+        self.any_failed |= ending != Ending::Succeeded && !stopped;
         match (step.item, ending) {
+            // The run ended while this was on its way.
+            (None, _) if self.states[step.node.index()].is_final() => {}
             (None, Ending::Succeeded) => {
                 self.maps.remove(&step.node);
                 self.succeed(step.node, State::Done);
@@ -296,9 +309,6 @@ impl<'p> Scheduler<'p> {
                     self.fail(step.node, if stopped { State::Skipped } else { State::Failed }, actions);
                 }
             }
-        }
-        if self.settings.fail_fast && self.counts.failed > 0 && !self.ending {
-            self.end_run(Force::Terminate, now, actions);
         }
     }
 
@@ -399,6 +409,16 @@ impl<'p> Scheduler<'p> {
             if idle && !busy.contains(&node) {
                 self.maps.remove(&node);
                 self.finish(node, State::Skipped);
+            }
+        }
+    }
+
+    /// Nothing runs any more in a run that is being ended: what is left will not run.
+    fn skip_the_rest(&mut self) {
+        self.maps.clear();
+        for index in 0..self.states.len() {
+            if !self.states[index].is_final() {
+                self.finish(NodeId::from_index(index), State::Skipped);
             }
         }
     }

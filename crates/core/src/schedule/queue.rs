@@ -10,6 +10,9 @@ use crate::plan::{Plan, Request};
 /// How many steps of unknown length may pass a step that waits for room.
 const MOST_PASSES: u32 = 16;
 
+/// Steps that ask for nothing (`cpus: 0`) still need a process each.
+const MOST_RUNNING: usize = 1000;
+
 /// A step that is ready.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Entry {
@@ -39,6 +42,7 @@ pub(super) struct Stopping {
 #[derive(Debug)]
 pub(super) struct Queue {
     pub running: HashMap<Step, Running>,
+    whole: Budget,
     left: Budget,
     classes: Vec<Class>,
     requests: Arena<RequestId, Request>,
@@ -57,7 +61,7 @@ impl Queue {
     pub fn new(plan: &Plan, budget: Budget) -> Queue {
         let requests: Arena<RequestId, Request> = plan.requests.values().iter().map(|r| budget.clamp(r)).collect();
         let classes = requests.ids().map(|_| Class::default()).collect();
-        Queue { running: HashMap::new(), left: budget, classes, requests, passes: 0 }
+        Queue { running: HashMap::new(), whole: budget.clone(), left: budget, classes, requests, passes: 0 }
     }
 
     pub fn push(&mut self, request: RequestId, entry: Entry, path: f32) {
@@ -73,12 +77,20 @@ impl Queue {
 
     pub fn release(&mut self, step: Step) -> Option<Running> {
         let running = self.running.remove(&step)?;
-        self.left.give_back(&self.requests[running.request]);
+        if self.running.is_empty() {
+            // Rounding in the sums of fractions must not add up over a run.
+            self.left = self.whole.clone();
+        } else {
+            self.left.give_back(&self.requests[running.request]);
+        }
         Some(running)
     }
 
     /// Takes the best step that fits, and its share of the budget.
     pub fn next(&mut self, plan: &Plan, order: &Order, now: f64) -> Option<Step> {
+        if self.running.len() >= MOST_RUNNING {
+            return None;
+        }
         let urgent = (order.work_left / self.left_and_running_cpus().max(1.0)) as f32;
         let mut best: Option<(bool, Entry, RequestId)> = None;
         let mut blocked: Option<(bool, Entry, RequestId)> = None;

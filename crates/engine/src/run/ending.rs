@@ -1,5 +1,6 @@
 //! The end of a step: how it ended, what it left, what is recorded.
 
+use std::io;
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::ExitStatus;
@@ -12,8 +13,10 @@ use super::{Active, Engine, EngineError, Phase};
 use crate::clock::{seconds_since_1970, utc};
 use crate::collect::collect;
 use crate::crash::Crash;
+use crate::launch::Capture;
 use crate::observe::Report;
 use crate::record::{Failed, Method, Record, Used};
+use crate::store::{Read, StoreError, read_by_errand};
 use crate::sys::Ended;
 use crate::task::{Task, step_name};
 use crate::work::publish;
@@ -39,19 +42,22 @@ impl Engine<'_> {
             method: Method::MaxRss,
         };
         let usage = Usage { used: Some(used), strays };
-        let Active { step, attempt, name, capture, phase, stopped, .. } = active;
+        let Active { step, attempt, capture, phase, stopped, .. } = active;
         self.devices.give_back(step);
         let bad = bad_ending(ended.status, stopped, self.plan.locate(step.node).0.time_s);
+        if stopped == Some(Reason::Cancelled) {
+            return self.cancelled(step, capture, &phase);
+        }
         match phase {
-            Phase::Command(task) => {
-                self.captures
-                    .settle(capture, &task.scratch)
-                    .map_err(EngineError::io(format!("keep the output of {name}")))?;
-                match bad {
-                    None => self.succeeded(step, attempt, task, usage),
-                    Some(message) => self.failed(step, attempt, &task, message, stopped, ended.status, usage),
+            Phase::Command(task) => match (self.captures.settle(capture, &task.scratch), bad) {
+                (Err(error), _) => {
+                    let message =
+                        format!("its output cannot be kept ({error}); did it remove or fill its own directory?");
+                    self.fail_unless_disk(step, attempt, &task, message, &error, usage.used)
                 }
-            }
+                (Ok(()), None) => self.succeeded(step, attempt, task, usage),
+                (Ok(()), Some(message)) => self.failed(step, attempt, &task, message, ended.status, usage),
+            },
             Phase::Builtin(task) => self.builtin_ended(step, attempt, task, capture, bad, usage),
             Phase::ReadingInputs => {
                 let (digests, message) = self.captures.read(capture).map_err(EngineError::io("read digests"))?;
@@ -67,8 +73,7 @@ impl Engine<'_> {
                     let message = format!("cannot read its outputs: {}", message.trim());
                     return self.fail(step, attempt, &task, message, usage.used, Ending::Failed);
                 }
-                self.store.learn(&digests);
-                self.record(step, attempt, task, outputs, usage)
+                self.record(step, attempt, task, outputs, usage, &read_by_errand(&digests))
             }
         }
     }
@@ -79,23 +84,42 @@ impl Engine<'_> {
         self.fail_unstarted(active.step, active.attempt, message)
     }
 
-    #[expect(clippy::too_many_arguments, reason = "all of them are told in the crash file")]
+    /// A process that the user ended: there is nothing to tell and nothing to keep.
+    fn cancelled(&mut self, step: Step, capture: Capture, phase: &Phase) -> Result<(), EngineError> {
+        self.captures.discard(capture).map_err(EngineError::io("empty a file for output"))?;
+        if let Phase::Command(task) | Phase::Builtin(task) = phase {
+            let _ = crate::work::remove(&task.scratch);
+        }
+        self.event(step, Ending::FailedForGood);
+        Ok(())
+    }
+
+    /// The failure of one step, unless it is the disk's, which no step can do without.
+    fn fail_unless_disk(
+        &mut self,
+        step: Step,
+        attempt: u32,
+        task: &Task,
+        message: String,
+        error: &io::Error,
+        used: Option<Used>,
+    ) -> Result<(), EngineError> {
+        use io::ErrorKind::{QuotaExceeded, ReadOnlyFilesystem, StorageFull};
+        if matches!(error.kind(), StorageFull | QuotaExceeded | ReadOnlyFilesystem) {
+            return Err(EngineError::Io { what: format!("keep what {} left", task.name), source: error.kind().into() });
+        }
+        self.fail(step, attempt, task, message, used, Ending::Failed)
+    }
+
     fn failed(
         &mut self,
         step: Step,
         attempt: u32,
         task: &Task,
         message: String,
-        stopped: Option<Reason>,
         status: ExitStatus,
         usage: Usage,
     ) -> Result<(), EngineError> {
-        if stopped == Some(Reason::Cancelled) {
-            // The user ended it: there is nothing to tell and nothing to keep.
-            let _ = crate::work::remove(&task.scratch);
-            self.event(step, Ending::FailedForGood);
-            return Ok(());
-        }
         let crash = Crash {
             exit_code: status.code(),
             signal: status.signal(),
@@ -111,15 +135,25 @@ impl Engine<'_> {
             Ok(outputs) => outputs,
             Err(message) => return self.fail(step, attempt, &task, message, usage.used, Ending::Failed),
         };
-        if let Some(changed) = task.sources.iter().find(|path| !self.store.still_holds(path)) {
+        if let Some(changed) = task.changed_source(&self.store) {
             let message =
                 format!("the input {changed} changed while it ran, so its result belongs to no known input; run again");
             return self.fail(step, attempt, &task, message, usage.used, Ending::Failed);
         }
+        if let Some(changed) = task.changed_result() {
+            let message = format!(
+                "its input {changed}, which another node made, was changed by this step or one beside it; \
+                 a step that edits a file must edit a copy"
+            );
+            return self.fail(step, attempt, &task, message, usage.used, Ending::FailedForGood);
+        }
         let directory = self.absolute(&task.directory);
-        publish(&task.scratch, &directory).map_err(EngineError::io(format!("publish {}", directory.display())))?;
+        if let Err(error) = publish(&task.scratch, &directory) {
+            let message = format!("its directory cannot be published ({error}); did it move or remove it?");
+            return self.fail_unless_disk(step, attempt, &task, message, &error, usage.used);
+        }
         let outputs = outputs.into_iter().map(|(name, value)| (name, placed(value, &directory))).collect();
-        self.record(step, attempt, task, outputs, usage)
+        self.record(step, attempt, task, outputs, usage, &Read::new())
     }
 
     /// Records published outputs, once the digest of each file among them is known.
@@ -130,8 +164,9 @@ impl Engine<'_> {
         task: Box<Task>,
         outputs: Vec<(String, Value)>,
         usage: Usage,
+        read: &Read,
     ) -> Result<(), EngineError> {
-        let files = match self.store.output_files(&outputs, &task.digests) {
+        let files = match self.store.output_files(&outputs, &task.digests, read) {
             Ok(Ok(files)) => files,
             Ok(Err(large)) => return self.read_outputs(step, attempt, task, outputs, usage, &large),
             Err(message) => return self.fail(step, attempt, &task, message, usage.used, Ending::Failed),
@@ -161,27 +196,39 @@ impl Engine<'_> {
         if task.scratch.exists() {
             publish(&task.scratch, &directory).map_err(EngineError::io(format!("publish {}", directory.display())))?;
         }
+        if let Some(message) = self.claim(sinks, &task.name) {
+            return self.fail(step, attempt, &task, message, used, Ending::FailedForGood);
+        }
         let (from, to) = (task.scratch.to_string_lossy().into_owned(), directory.to_string_lossy().into_owned());
         let outputs: Vec<(String, Value)> =
             outputs.into_iter().map(|(name, value)| (name, moved(value, &from, &to))).collect();
-        if task.builtin.is_some_and(|builtin| builtin.looks_outside()) && sinks.is_empty() {
-            // What was found is what counts: the same files found again are the same result.
-            for path in crate::store::paths_of(&outputs) {
-                match self.store.source_digest(&path) {
-                    Ok(Some(digest)) => drop(task.digests.insert(path, digest)),
-                    Ok(None) => {}
-                    Err(crate::store::StoreError::Log(error)) => return Err(error.into()),
-                    Err(error) => return self.fail(step, attempt, &task, error.to_string(), used, Ending::Failed),
-                }
+        if !task.can_be_looked_up() {
+            match self.store.key_by_outputs(&mut task, &outputs) {
+                Ok(Ok(())) => {}
+                // Once they are read the step starts again and finds the same.
+                Ok(Err(large)) => return self.read_inputs(step, attempt, &large),
+                Err(StoreError::Log(error)) => return Err(error.into()),
+                Err(error) => return self.fail(step, attempt, &task, error.to_string(), used, Ending::Failed),
             }
-            task.key =
-                crate::prepare::key(&task.what, true, &[task.inputs.clone(), outputs.clone()].concat(), &task.digests);
             if let Some(place) = self.store.look_up(&task.name, &task.key, false)? {
                 self.hit(step, &task.name, place);
                 return Ok(());
             }
         }
-        self.record(step, attempt, task, outputs, Usage { used, strays: 0 })
+        self.record(step, attempt, task, outputs, Usage { used, strays: 0 }, &Read::new())
+    }
+
+    /// Notes that a node has written files outside the working directory; what is wrong when another has, too.
+    pub(super) fn claim(&mut self, sinks: &[String], node: &str) -> Option<String> {
+        for path in sinks {
+            if let Some(other) = self.sinks.insert(path.clone(), node.to_owned()).filter(|other| other != node) {
+                return Some(format!(
+                    "{path} was written by {other} as well; keep them apart with `container`, `parameterization: true` \
+                     or `substitutions`"
+                ));
+            }
+        }
+        None
     }
 
     pub(super) fn collate(&mut self, node: NodeId) -> Result<(), EngineError> {
@@ -260,12 +307,21 @@ impl Engine<'_> {
     ) -> Result<(), EngineError> {
         let directory = self.absolute(&task.directory);
         if task.scratch.is_dir() {
-            publish(&task.scratch, &directory).map_err(EngineError::io(format!("keep {}", directory.display())))?;
+            // What cannot be kept is not worth ending the run for.
+            let _ = publish(&task.scratch, &directory);
         }
-        let crash = crash.complete(&directory);
-        let file = crash.write(&self.absolute("crash")).map_err(EngineError::io("write a crash file"))?;
-        let file = format!("crash/{file}");
+        let crash = crash.complete(&directory).with_last_words();
+        let file = match crash.write(&self.absolute("crash")) {
+            Ok(file) => format!("crash/{file}"),
+            Err(error) => {
+                let message = format!("the crash file of {} cannot be written: {error}", task.name);
+                self.observer.report(&Report::Warning(&message));
+                String::new()
+            }
+        };
         let retry = ending == Ending::Failed && !self.interrupted && attempt <= self.plan.locate(step.node).0.retries;
+        // Told before it is logged: on a full disk the user must still hear of it.
+        self.observer.report(&Report::NodeFailed { node: &task.name, message: &crash.message, crash: &file, retry });
         self.store.log.append(&Record::Failed(Box::new(Failed {
             node: task.name.as_str().into(),
             message: crash.message.as_str().into(),
@@ -275,7 +331,6 @@ impl Engine<'_> {
             retry,
             time: seconds_since_1970(),
         })))?;
-        self.observer.report(&Report::NodeFailed { node: &task.name, message: &crash.message, crash: &file, retry });
         self.events.push_back(Event::Ended(step, ending));
         Ok(())
     }

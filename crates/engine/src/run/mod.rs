@@ -12,13 +12,13 @@ use pial_core::value::Value;
 
 use crate::catalogue::Interfaces;
 use crate::clock::seconds_since_1970;
-use crate::digest::Digest;
+use crate::digest::Digests;
 use crate::guardian::Guardian;
 use crate::launch::{Capture, Captures};
 use crate::log::{LogError, Place};
 use crate::observe::{Observer, Report, Status, Summary};
 use crate::record::{End, Record, Run, Start};
-use crate::store::Store;
+use crate::store::{Store, StoreError};
 use crate::sys::{self, Signal, Signals};
 use crate::task::Task;
 use crate::work::{Work, WorkError};
@@ -31,6 +31,9 @@ pub(crate) mod start;
 mod strays;
 
 pub use errand::{builtin_errand, digest_errand};
+
+/// The engine looks about at least so often, in seconds.
+const LONGEST_WAIT_S: f64 = 3600.0;
 
 /// How a run is to be done.
 #[derive(Debug, Clone)]
@@ -117,7 +120,9 @@ pub fn run(
         devices: Devices::new(options.budget.gpus),
         mark,
         maps: HashMap::new(),
+        sinks: HashMap::new(),
         active: HashMap::new(),
+        not_ours: strays::children(),
         events: VecDeque::from([Event::Begin]),
         began: Instant::now(),
         interrupted: false,
@@ -139,8 +144,12 @@ struct Engine<'r> {
     devices: Devices,
     mark: String,
     maps: HashMap<NodeId, MapRun>,
+    /// Which node has written which file outside the working directory.
+    sinks: HashMap<String, String>,
     /// By process.
     active: HashMap<u32, Active>,
+    /// Children that were there before the run: a shell's that became pial by `exec`.
+    not_ours: Vec<u32>,
     events: VecDeque<Event>,
     began: Instant,
     interrupted: bool,
@@ -152,7 +161,7 @@ struct Engine<'r> {
 /// A map node whose items are running.
 struct MapRun {
     inputs: Vec<(String, Value)>,
-    digests: HashMap<String, Digest>,
+    digests: Digests,
     items: Items,
     places: Vec<Place>,
 }
@@ -189,7 +198,7 @@ impl Engine<'_> {
             self.observer.pause(&self.scheduler.counts());
             let deadline = self.scheduler.next_deadline();
             let wake = [deadline, self.observer.every().map(|_| self.next_tick)].into_iter().flatten().reduce(f64::min);
-            let timeout = wake.map(|at| Duration::from_secs_f64((at - self.now()).max(0.0)));
+            let timeout = wake.map(|at| Duration::from_secs_f64((at - self.now()).clamp(0.0, LONGEST_WAIT_S)));
             for signal in self.signals.wait(timeout).map_err(EngineError::io("wait for children"))? {
                 match signal {
                     Signal::Interrupt => self.interrupt(),
@@ -286,7 +295,9 @@ impl Engine<'_> {
     fn guardian(&mut self) -> Result<&mut Guardian, EngineError> {
         if self.guardian.is_none() {
             let started = Guardian::start(&self.options.helper, &self.mark);
-            self.guardian = Some(started.map_err(EngineError::io("start the guardian process"))?);
+            let mut guardian = started.map_err(EngineError::io("start the guardian process"))?;
+            self.active.keys().for_each(|pid| guardian.began(*pid));
+            self.guardian = Some(guardian);
         }
         match &mut self.guardian {
             Some(guardian) => Ok(guardian),
@@ -320,6 +331,7 @@ impl Engine<'_> {
 
     fn finish(&mut self) -> Result<Summary, EngineError> {
         self.end_strays(None);
+        self.tell_outputs()?;
         let summary = Summary {
             counts: self.scheduler.counts(),
             interrupted: self.interrupted,
@@ -344,6 +356,26 @@ impl Engine<'_> {
         self.work.note("").map_err(EngineError::io("write the lock"))?;
         self.observer.report(&Report::Finished(&summary));
         Ok(summary)
+    }
+
+    /// Tells the outputs of the workflow; nothing stands for what has no value as its node failed.
+    fn tell_outputs(&mut self) -> Result<(), EngineError> {
+        let plan = self.plan;
+        for output in &plan.outputs {
+            let mut digests = Digests::new();
+            let mut values = Vec::new();
+            for value in plan.output(output, &mut |node, port| self.store.output(node, port, &mut digests)) {
+                values.push(match value {
+                    Ok(value) => value.to_json(),
+                    Err(StoreError::Log(error)) => return Err(error.into()),
+                    Err(_) => serde_json::Value::Null,
+                });
+            }
+            let varies = !plan.spaces.spaces[output.space].axes.is_empty();
+            let value = if varies { values.into() } else { values.pop().unwrap_or_default() };
+            self.observer.report(&Report::Output { name: &output.name, value: &value });
+        }
+        Ok(())
     }
 
     fn note_start(&mut self, name: &str, pid: u32, attempt: u32) -> Result<(), EngineError> {

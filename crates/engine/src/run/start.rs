@@ -1,7 +1,5 @@
 //! The start of a step: inputs, key, cache, launch.
 
-use std::collections::HashMap;
-
 use pial_core::arena::NodeId;
 use pial_core::plan::{Items, Map, Plan, Template, Unavailable};
 use pial_core::schedule::{Ending, Event, Step};
@@ -9,7 +7,7 @@ use pial_core::value::Value;
 
 use super::{Active, Engine, EngineError, MapRun, Phase, devices};
 use crate::builtin::Builtin;
-use crate::digest::Digest;
+use crate::digest::Digests;
 use crate::launch::Launch;
 use crate::log::Place;
 use crate::observe::Report;
@@ -34,10 +32,7 @@ impl Engine<'_> {
             Prepared::Unread(paths) => self.read_inputs(step, attempt, &paths),
             Prepared::Wrong(message) => self.fail_unstarted(step, attempt, message),
             Prepared::Task(task) => match self.look_up(&task)? {
-                Some(place) => {
-                    self.hit(step, &task.name, place);
-                    Ok(())
-                }
+                Some(place) => self.found(step, attempt, &task, place),
                 None => self.launch(step, attempt, task),
             },
         }
@@ -49,6 +44,17 @@ impl Engine<'_> {
             return Ok(None);
         }
         Ok(self.store.look_up(&task.name, &task.key, task.leaves_files())?)
+    }
+
+    fn found(&mut self, step: Step, attempt: u32, task: &Task, place: Place) -> Result<(), EngineError> {
+        if task.builtin == Some(Builtin::DataSink) {
+            let sinks = self.store.files_at(place)?;
+            if let Some(message) = self.claim(&sinks, &task.name) {
+                return self.fail(step, attempt, task, message, None, Ending::FailedForGood);
+            }
+        }
+        self.hit(step, &task.name, place);
+        Ok(())
     }
 
     pub(super) fn hit(&mut self, step: Step, name: &str, place: Place) {
@@ -73,7 +79,7 @@ impl Engine<'_> {
             };
             return Ok(found);
         }
-        let mut digests = HashMap::new();
+        let mut digests = Digests::new();
         match self.store.inputs(step.node, &mut digests) {
             Ok(inputs) => Ok(Ok((inputs, digests))),
             Err(Unavailable::Output(StoreError::Log(error))) => Err(error.into()),
@@ -176,7 +182,7 @@ impl MapRun {
 }
 
 /// Inputs, and the digests of the files among them that nodes made.
-type StepInputs = (Vec<(String, Value)>, HashMap<String, Digest>);
+type StepInputs = (Vec<(String, Value)>, Digests);
 
 /// The names of the inputs that a map node runs over.
 pub(crate) fn mapped_names(template: &Template) -> Vec<&str> {

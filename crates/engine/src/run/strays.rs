@@ -1,6 +1,7 @@
 //! Ends what a step left running: processes of its group, and those that left the group (daemons).
 
 use std::fs;
+use std::time::Duration;
 
 use super::Engine;
 use crate::guardian::{MARK, STEP, has_variable};
@@ -24,27 +25,34 @@ impl Engine<'_> {
             for pid in strays {
                 sys::signal_group(pid, true);
                 sys::kill(pid);
-                sys::reap_one(pid);
-                ended += 1;
+                ended += u32::from(sys::reap_one(pid));
             }
+            // One that is in the kernel ends when the kernel lets it; the engine has others to look after.
+            std::thread::sleep(Duration::from_millis(1));
         }
         ended
     }
 
     /// Children of the engine that it did not start: it adopts the orphans among its descendants.
     fn strays(&self, step: Option<&str>) -> Vec<u32> {
-        let own = std::process::id();
-        let children = fs::read_to_string(format!("/proc/{own}/task/{own}/children")).unwrap_or_default();
-        let pids = children.split_ascii_whitespace().filter_map(|pid| pid.parse::<u32>().ok());
         let guardian = self.guardian.as_ref().map(|guardian| guardian.pid);
         let stray = |pid: &u32| {
             Some(*pid) != guardian
+                && !self.not_ours.contains(pid)
                 && !self.active.contains_key(pid)
                 && step.is_none_or(|name| {
+                    // One without the mark, which cleared its environment, can be anyone's while others run.
                     has_variable(*pid, &format!("{STEP}={name}"))
-                        || !has_variable(*pid, &format!("{MARK}={}", self.mark))
+                        || self.active.is_empty() && !has_variable(*pid, &format!("{MARK}={}", self.mark))
                 })
         };
-        pids.filter(stray).collect()
+        children().into_iter().filter(stray).collect()
     }
+}
+
+/// The processes that are children of this one now.
+pub(super) fn children() -> Vec<u32> {
+    let own = std::process::id();
+    let children = fs::read_to_string(format!("/proc/{own}/task/{own}/children")).unwrap_or_default();
+    children.split_ascii_whitespace().filter_map(|pid| pid.parse().ok()).collect()
 }
