@@ -78,22 +78,25 @@ pub fn load_or(
 
 /// The document of the last run in a working directory as it is now, with the settings of that run.
 pub fn last_run(work: &Path) -> Result<Loaded, Failure> {
-    from_run(work, History::open(work)?.run)
+    from_run(work, History::open(work)?.run, "too")
 }
 
-/// The same for a run that was read from the log.
-pub fn from_run(work: &Path, run: Option<LastRun>) -> Result<Loaded, Failure> {
+/// The same for a run that was read from the log; `place` is where the command takes the document, as `after the node`.
+pub fn from_run(work: &Path, run: Option<LastRun>, place: &str) -> Result<Loaded, Failure> {
     let Some(run) = run else {
         return Err(Failure::usage(format!(
-            "nothing was run in {}; give --work DIR, or the document after the node",
+            "nothing was run in {}; give --work DIR, or the document {place}",
             work.display()
         )));
     };
     if run.document == "-" {
-        let message = "the last run read its document from standard input; give the document after the node";
+        let message = format!("the last run read its document from standard input; give the document {place}");
         return Err(Failure::usage(message));
     }
-    let (text, base, document) = read(Path::new(&run.document), &run.directory)?;
+    let (text, base, document) = read(Path::new(&run.document), &run.directory).map_err(|failure| match failure {
+        Failure::Usage(message) => Failure::Usage(format!("{message}; if it was moved, give the document {place}")),
+        failure => failure,
+    })?;
     let settings = run.settings.into_iter().map(|(name, json)| (name, setting(json))).collect();
     load_text(&text, &base, document, settings, run.directory)
 }

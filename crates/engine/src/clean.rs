@@ -19,10 +19,19 @@ use crate::work::{remove, scratch};
 pub struct Wish<'p> {
     /// Directories and crash files of nodes whose last attempt failed, and crash files of failures since mended.
     pub failed: bool,
-    /// Directories of nodes that are not in this plan.
-    pub orphans: Option<&'p Plan>,
+    /// Directories of nodes that are not in this plan, below the folder of its workflow.
+    pub orphans: Option<Orphans<'p>>,
     /// Everything pial made here.
     pub all: bool,
+}
+
+/// What tells the directories of a workflow's nodes from those of nodes that it no longer has.
+#[derive(Debug, Clone, Copy)]
+pub struct Orphans<'p> {
+    /// The workflow as it is now.
+    pub plan: &'p Plan,
+    /// Paths that results which stand point to, relative to the working directory: no directory around them goes.
+    pub needed: &'p HashSet<String>,
 }
 
 /// Something that can go.
@@ -32,6 +41,8 @@ pub struct Useless {
     pub path: String,
     /// Why it can go.
     pub why: &'static str,
+    /// The step that worked there, when it is the directory of one.
+    pub step: Option<String>,
     /// Its size in bytes.
     pub bytes: u64,
 }
@@ -76,8 +87,8 @@ struct Reader {
 
 /// A line as far as keeping it goes.
 enum Line {
-    Done { handle: u64, what: Box<str>, node: Box<str> },
-    Failed { node: Box<str> },
+    Done { handle: u64, what: Box<str>, dir: Box<str> },
+    Failed { dir: Box<str> },
     What(Box<str>),
     File(Box<str>),
     Run,
@@ -95,7 +106,7 @@ pub fn find(work: &Path, plan: Option<&Plan>, wish: Wish<'_>) -> Result<Found, L
     let mut found = Found { all: wish.all, ..Found::default() };
     let gone = reader.unwanted(wish);
     let orphans: HashSet<String> = match wish.orphans {
-        Some(plan) => reader.orphans(plan),
+        Some(wanted) => reader.orphans(wanted),
         None => HashSet::new(),
     };
     let mut paths: Vec<(String, &'static str)> = Vec::new();
@@ -107,9 +118,10 @@ pub fn find(work: &Path, plan: Option<&Plan>, wish: Wish<'_>) -> Result<Found, L
         paths.extend(files.map(|path| (path, "crash file")));
     }
     found.paths = outermost(work, paths);
-    let removed: HashSet<&str> =
-        orphans.iter().filter_map(|dir| Some(reader.directories.get(dir)?.0.as_str())).collect();
-    (found.kept, found.log_bytes) = reader.kept(&removed, wish.failed);
+    for useless in &mut found.paths {
+        useless.step = reader.directories.get(&useless.path).map(|(step, _)| step.clone());
+    }
+    (found.kept, found.log_bytes) = reader.kept(&orphans, wish.failed);
     Ok(found)
 }
 
@@ -159,18 +171,18 @@ impl Reader {
             };
         }
         let head: Head<'_> = serde_json::from_str(line).ok()?;
-        let node: Box<str> = head.node.as_ref().into();
+        let dir: Box<str> = head.dir.as_ref().into();
         Some(match head.e {
             "done" => {
                 self.note_directory(&head, false);
-                Line::Done { handle: u64::from_str_radix(head.h, 16).ok()?, what: head.what.into(), node }
+                Line::Done { handle: u64::from_str_radix(head.h, 16).ok()?, what: head.what.into(), dir }
             }
             "failed" => {
                 self.note_directory(&head, true);
                 if is_inside(&head.crash) {
                     self.crashes.push(head.crash.into_owned());
                 }
-                Line::Failed { node }
+                Line::Failed { dir }
             }
             "what" => Line::What(head.what.into()),
             "run" => {
@@ -199,13 +211,15 @@ impl Reader {
         unwanted.filter(|path| !around.contains(path.as_str())).cloned().collect()
     }
 
-    /// Directories of nodes that are not in the plan, none with a directory of the plan in it.
-    fn orphans(&self, plan: &Plan) -> HashSet<String> {
-        let live: Vec<String> = plan_directories(plan).collect();
-        let around = ancestors(live.iter().map(String::as_str));
-        let live: HashSet<&str> = live.iter().map(String::as_str).collect();
+    /// Directories of nodes that are not in the plan, none with a directory of the plan in it. Other workflows in the
+    /// same working directory have folders of their own and are left alone.
+    fn orphans(&self, wanted: Orphans<'_>) -> HashSet<String> {
+        let live: Vec<String> = plan_directories(wanted.plan).collect();
+        let around = ancestors(live.iter().chain(wanted.needed).map(String::as_str));
+        let live: HashSet<&str> = live.iter().chain(wanted.needed).map(String::as_str).collect();
         let of_item = |path: &str| path.split("/mapflow/").next().is_some_and(|node| live.contains(node));
-        let orphaned = self.directories.keys().filter(|path| !live.contains(path.as_str()) && !of_item(path));
+        let of_workflow = self.directories.keys().filter(|path| is_of(path, &wanted.plan.name));
+        let orphaned = of_workflow.filter(|path| !live.contains(path.as_str()) && !of_item(path));
         orphaned.filter(|path| !around.contains(path.as_str())).cloned().collect()
     }
 
@@ -230,15 +244,15 @@ impl Reader {
     }
 
     /// The places of lines that stay, and the bytes of those that do not.
-    fn kept(&self, removed: &HashSet<&str>, forget_failures: bool) -> (HashSet<Place>, u64) {
+    fn kept(&self, removed: &HashSet<String>, forget_failures: bool) -> (HashSet<Place>, u64) {
         let (mut results, mut ended, mut files) = (HashMap::new(), HashMap::new(), HashMap::new());
         for (place, _, line) in &self.lines {
             match line {
-                Line::Done { handle, node, .. } => {
+                Line::Done { handle, dir, .. } => {
                     results.insert(*handle, *place);
-                    ended.insert(node.as_ref(), *place);
+                    ended.insert(dir.as_ref(), *place);
                 }
-                Line::Failed { node } => drop(ended.insert(node, *place)),
+                Line::Failed { dir } => drop(ended.insert(dir, *place)),
                 Line::File(path) => drop(files.insert(path.as_ref(), *place)),
                 Line::What(_) | Line::Run | Line::Other => {}
             }
@@ -247,11 +261,9 @@ impl Reader {
         let mut kept: HashSet<Place> = HashSet::new();
         for (place, _, line) in &self.lines {
             let stays = match line {
-                Line::Done { handle, node, .. } => {
-                    results.get(handle) == Some(place) && !removed.contains(node.as_ref())
-                }
-                Line::Failed { node } => {
-                    !forget_failures && (ended.get(node.as_ref()) == Some(place) || *place > self.last_run)
+                Line::Done { handle, dir, .. } => results.get(handle) == Some(place) && !removed.contains(dir.as_ref()),
+                Line::Failed { dir } => {
+                    !forget_failures && (ended.get(dir.as_ref()) == Some(place) || *place > self.last_run)
                 }
                 Line::File(path) => files.get(path.as_ref()) == Some(place),
                 Line::Run | Line::Other => *place >= self.last_run,
@@ -278,6 +290,11 @@ fn plan_directories(plan: &Plan) -> impl Iterator<Item = String> + '_ {
 
 fn names(directory: &Path) -> impl Iterator<Item = String> {
     fs::read_dir(directory).into_iter().flatten().flatten().filter_map(|entry| entry.file_name().into_string().ok())
+}
+
+/// Whether a directory is below the folder of a workflow.
+fn is_of(directory: &str, workflow: &str) -> bool {
+    directory.strip_prefix(workflow).is_some_and(|rest| rest.starts_with('/'))
 }
 
 /// Every directory above these.
@@ -308,7 +325,9 @@ fn outermost(work: &Path, mut paths: Vec<(String, &'static str)>) -> Vec<Useless
     let is_inner =
         |path: &str| Path::new(path).ancestors().skip(1).any(|p| p.to_str().is_some_and(|p| all.contains(p)));
     let there = paths.into_iter().filter(|(path, _)| !is_inner(path));
-    there.filter_map(|(path, why)| size(&work.join(&path)).ok().map(|bytes| Useless { path, why, bytes })).collect()
+    there
+        .filter_map(|(path, why)| size(&work.join(&path)).ok().map(|bytes| Useless { path, why, step: None, bytes }))
+        .collect()
 }
 
 /// Bytes of a file, or of all files in a directory; links count as themselves.

@@ -14,7 +14,7 @@ use crate::record::Content;
 use crate::run::start::mapped_names;
 use crate::store::{Store, StoreError, paths_of};
 use crate::task::{self, Prepared, Task};
-use crate::why::{self, Change, Facts};
+use crate::why::{self, Aspect, Change, Facts};
 
 /// What would become of a node.
 #[derive(Debug, Clone, PartialEq)]
@@ -38,12 +38,16 @@ pub enum Reason {
     FailedBefore,
     /// It has a result for other inputs, tools or code.
     Changed(Vec<Change>),
+    /// It has no result, and waits for this node, which failed when it was last tried.
+    BehindFailed(Box<str>),
     /// This file of its result is gone or holds something else.
     Output(String),
     /// It is a map node and items would run.
     Items {
         /// How many there are.
         count: u32,
+        /// How many there were in its last result, when that is another number.
+        before: Option<u32>,
         /// How many of them would run.
         runs: u32,
         /// The first of those that would run, and why.
@@ -60,6 +64,7 @@ pub struct Dry<'s, 'r> {
     history: &'s History,
     plan: &'r Plan,
     verdicts: Vec<Option<Verdict>>,
+    places: Vec<Place>,
 }
 
 /// Inputs, and the digests of the files among them that nodes made.
@@ -76,7 +81,7 @@ impl<'s, 'r> Dry<'s, 'r> {
     /// A dry run that has looked at nothing yet; `store` is open to read.
     pub fn new(store: &'s mut Store<'r>, history: &'s History) -> Dry<'s, 'r> {
         let plan = store.plan;
-        Dry { store, history, plan, verdicts: vec![None; plan.len()] }
+        Dry { store, history, plan, verdicts: vec![None; plan.len()], places: Vec::new() }
     }
 
     /// Judges every node.
@@ -119,6 +124,17 @@ impl<'s, 'r> Dry<'s, 'r> {
     pub fn verdict(&self, node: NodeId) -> &Verdict {
         const UNJUDGED: &Verdict = &Verdict::Cached;
         self.verdicts[node.index()].as_ref().unwrap_or(UNJUDGED)
+    }
+
+    /// Where the log has the results that stand, of the nodes judged so far.
+    pub fn places(&self) -> &[Place] {
+        &self.places
+    }
+
+    /// Whether a node, or the first item of it that would run, failed when it was last tried.
+    pub fn failed_last(&self, node: NodeId) -> bool {
+        self.history.failed_last(&self.plan.node_name(node))
+            || matches!(self.verdict(node), Verdict::Runs(reason) if reason.is_failed())
     }
 
     /// The node that a node waits for in the end, with the verdict on it.
@@ -212,7 +228,7 @@ impl<'s, 'r> Dry<'s, 'r> {
         });
         let judged = match above {
             // What never had a result runs whatever the nodes before it give.
-            Some(above) => Err(self.without_result(&self.plan.node_name(node)).map_or(Verdict::After(above), runs)),
+            Some(above) => Err(self.behind(node, above)),
             None => Ok(self.judge_node(node)?),
         };
         self.verdicts[node.index()] = Some(match judged {
@@ -221,10 +237,27 @@ impl<'s, 'r> Dry<'s, 'r> {
             Ok(Judged::Wrong(message)) => Verdict::Wrong(message.into()),
             Ok(Judged::Stands(place)) => {
                 self.store.set_place(node, place);
+                self.places.push(place);
                 Verdict::Cached
             }
         });
         Ok(())
+    }
+
+    /// The verdict on a node that waits for another.
+    fn behind(&self, node: NodeId, above: NodeId) -> Verdict {
+        match self.without_result(&self.plan.node_name(node)) {
+            None => Verdict::After(above),
+            Some(reason @ Reason::FailedBefore) => runs(reason),
+            Some(reason) => match self.verdict(above) {
+                Verdict::Runs(above) if matches!(**above, Reason::BehindFailed(_)) => Verdict::Runs(above.clone()),
+                _ => {
+                    let (root, _) = self.root_of(above);
+                    let failed = self.failed_last(root);
+                    runs(if failed { Reason::BehindFailed(self.plan.node_name(root).into()) } else { reason })
+                }
+            },
+        }
     }
 
     fn judge_node(&mut self, node: NodeId) -> Result<Judged, LogError> {
@@ -258,7 +291,10 @@ impl<'s, 'r> Dry<'s, 'r> {
             }
         }
         if let Some(first) = first {
-            return Ok(Judged::Runs(Reason::Items { count: items.len() as u32, runs, first }));
+            let count = items.len() as u32;
+            let before = if rule.nested { None } else { self.items_before(node)? };
+            let before = before.filter(|before| *before != count);
+            return Ok(Judged::Runs(Reason::Items { count, before, runs, first }));
         }
         let ports: Vec<String> = template.signature.outputs().iter().map(|port| port.name.clone()).collect();
         let mut task = Task::unprepared(self.plan.node_name(node), self.plan.node_directory(node));
@@ -272,6 +308,12 @@ impl<'s, 'r> Dry<'s, 'r> {
         })
     }
 
+    /// How many items the last result of a map node had.
+    fn items_before(&self, node: NodeId) -> Result<Option<u32>, LogError> {
+        let Some(past) = self.history.steps.get(self.plan.node_name(node).as_str()) else { return Ok(None) };
+        Ok(self.history.with_result(past.result, |done| why::length(&done.out).map(|count| count as u32))?.flatten())
+    }
+
     fn judge_step(&mut self, step: Step, inputs: Inputs) -> Result<Judged, LogError> {
         let name = task::step_name(self.store, step);
         let history = self.history;
@@ -282,10 +324,12 @@ impl<'s, 'r> Dry<'s, 'r> {
             Ok(task) => task,
             Err(message) => return Ok(Judged::Wrong(message)),
         };
-        if !task.can_be_looked_up()
-            && let Err(message) = self.look_outside(&mut task)?
-        {
-            return Ok(Judged::Wrong(message));
+        let mut found = Vec::new();
+        if !task.can_be_looked_up() {
+            match self.look_outside(&mut task)? {
+                Ok(outputs) => found = outputs,
+                Err(message) => return Ok(Judged::Wrong(message)),
+            }
         }
         let verify = task.can_be_looked_up() && task.leaves_files();
         if let Some(place) = self.store.look_up(&task.name, &task.key, verify)? {
@@ -300,7 +344,14 @@ impl<'s, 'r> Dry<'s, 'r> {
         let root = self.store.root().to_owned();
         let place = history.steps.get(name.as_str()).map_or(Place::NONE, |past| past.result);
         let old = history.with_result(place, |done| Facts::of_result(done, &root, history))?.transpose()?;
-        let changes = why::changes(&old.unwrap_or_default(), &Facts::of_task(&task));
+        let mut changes = why::changes(&old.unwrap_or_default(), &Facts::of_task(&task));
+        if changes.is_empty() && !found.is_empty() {
+            let old = history.with_result(place, |done| Facts::of_outputs(done, &root))?;
+            changes = why::output_changes(
+                &old.unwrap_or_default(),
+                &Facts::of_values(&found, |path| task.digests.get(path).map(|seen| seen.digest.clone())),
+            );
+        }
         Ok(Judged::Runs(Reason::Changed(changes)))
     }
 
@@ -339,15 +390,15 @@ impl<'s, 'r> Dry<'s, 'r> {
     }
 
     /// A built-in that only hands on or finds has its key from what it gives, so it is carried out; it only reads.
-    fn look_outside(&mut self, task: &mut Task) -> Result<Result<(), String>, LogError> {
-        let Some(builtin) = task.builtin.filter(|_| !task.can_be_looked_up()) else { return Ok(Ok(())) };
+    fn look_outside(&mut self, task: &mut Task) -> Result<Result<Vec<(String, Value)>, String>, LogError> {
+        let Some(builtin) = task.builtin.filter(|_| !task.can_be_looked_up()) else { return Ok(Ok(Vec::new())) };
         let outputs = match builtin.run(&task.inputs, &task.scratch) {
             Ok(outcome) => outcome.outputs,
             Err(error) => return Ok(Err(error.to_string())),
         };
         loop {
             match self.store.key_by_outputs(task, &outputs) {
-                Ok(Ok(())) => return Ok(Ok(())),
+                Ok(Ok(())) => return Ok(Ok(outputs)),
                 Ok(Err(large)) => {
                     for path in large {
                         if let Err(error) = self.read(&path) {
@@ -363,6 +414,14 @@ impl<'s, 'r> Dry<'s, 'r> {
 }
 
 impl Reason {
+    fn is_failed(&self) -> bool {
+        match self {
+            Reason::FailedBefore => true,
+            Reason::Items { first: (_, reason), .. } => reason.is_failed(),
+            _ => false,
+        }
+    }
+
     /// In a few words, the same for every node with the same kind of reason.
     pub fn kind(&self) -> String {
         match self {
@@ -370,9 +429,13 @@ impl Reason {
             Reason::FailedBefore => "failed last time".to_owned(),
             Reason::Changed(changes) => match changes.as_slice() {
                 [] => "what it found has changed".to_owned(),
+                changes if changes.iter().all(|change| change.aspect == Aspect::Output) => {
+                    "what it found has changed".to_owned()
+                }
                 [one] => format!("{} changed", one.subject()),
                 [one, ..] => format!("{} and {} more changed", one.subject(), changes.len() - 1),
             },
+            Reason::BehindFailed(_) => "waits for what failed last time".to_owned(),
             Reason::Output(_) => "output missing or changed".to_owned(),
             Reason::Items { first: (_, reason), .. } => reason.kind(),
             Reason::Gathering => "its items were not put together".to_owned(),
@@ -383,8 +446,10 @@ impl Reason {
     pub fn tell(&self) -> String {
         match self {
             Reason::Output(path) => format!("output missing or changed: {path}"),
-            Reason::Items { count, runs, first: (item, reason) } => {
-                format!("{runs} of {count} items would run, the first #{item}: {}", reason.tell())
+            Reason::BehindFailed(node) => format!("waits for {node}, which failed last time"),
+            Reason::Items { count, before, runs, first: (item, reason) } => {
+                let length = before.map_or_else(String::new, |n| format!("the list of items was {n}, is {count}; "));
+                format!("{length}{runs} of {count} items would run, the first #{item}: {}", reason.tell())
             }
             reason => reason.kind(),
         }

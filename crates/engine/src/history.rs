@@ -21,7 +21,8 @@ pub struct History {
     /// The past of each step, by name; an item of a map node has `#3` at its end.
     pub steps: HashMap<Box<str>, Past>,
     whats: HashMap<Box<str>, Place>,
-    runs: u32,
+    /// The number of the last run; nothing when that was one of another workflow.
+    last: Option<u32>,
 }
 
 /// A run that began: the same as [`crate::record::Run`], owned.
@@ -86,6 +87,8 @@ struct Head<'a> {
     e: &'a str,
     #[serde(borrow, default)]
     node: Cow<'a, str>,
+    #[serde(borrow, default)]
+    dir: Cow<'a, str>,
     #[serde(default)]
     h: &'a str,
     #[serde(default)]
@@ -104,10 +107,21 @@ impl History {
     /// # Errors
     /// [`LogError`].
     pub fn open(work: &Path) -> Result<History, LogError> {
-        let mut reader = Reader::default();
+        History::read(work, Reader::default())
+    }
+
+    /// The same, with the steps of one workflow alone: several may share a working directory and names of nodes.
+    ///
+    /// # Errors
+    /// [`LogError`].
+    pub fn of_workflow(work: &Path, name: &str) -> Result<History, LogError> {
+        History::read(work, Reader { folder: Some(format!("{name}/")), ..Reader::default() })
+    }
+
+    fn read(work: &Path, mut reader: Reader) -> Result<History, LogError> {
         let log = Log::open_to_read(work, |place, line| reader.line(place, line))?;
-        let Reader { run, end, steps, whats, runs } = reader;
-        Ok(History { log: RefCell::new(log), run, end, steps, whats, runs })
+        let Reader { run, end, steps, whats, runs, foreign, .. } = reader;
+        Ok(History { log: RefCell::new(log), run, end, steps, whats, last: (!foreign).then_some(runs) })
     }
 
     /// What became of a step in the last run.
@@ -117,7 +131,7 @@ impl History {
 
     /// What became of a step in the last run, by its past.
     pub fn state_of(&self, past: &Past) -> State {
-        if past.run == self.runs { past.state } else { State::Untouched }
+        if self.last == Some(past.run) { past.state } else { State::Untouched }
     }
 
     /// Whether the last that is known of a step is a failure.
@@ -183,6 +197,10 @@ struct Reader {
     steps: HashMap<Box<str>, Past>,
     whats: HashMap<Box<str>, Place>,
     runs: u32,
+    /// Only steps that work below this folder count.
+    folder: Option<String>,
+    /// Whether the run that is being read is one of another workflow. Its first step that ends tells.
+    foreign: bool,
 }
 
 impl Reader {
@@ -196,6 +214,7 @@ impl Reader {
                 self.run = serde_json::from_str(line).ok();
                 self.end = None;
                 self.runs += 1;
+                self.foreign = false;
             }
             "end" => self.end = serde_json::from_str(line).ok(),
             "what" => drop(self.whats.insert(head.what.into(), place)),
@@ -204,6 +223,12 @@ impl Reader {
     }
 
     fn step(&mut self, place: Place, head: &Head<'_>) {
+        if let (Some(folder), "done" | "failed") = (&self.folder, head.e) {
+            self.foreign = !head.dir.starts_with(folder.as_str());
+        }
+        if self.foreign {
+            return;
+        }
         let began = self.run.as_ref().map_or(0.0, |run| run.time);
         let runs = self.runs;
         let past = match self.steps.get_mut(&*head.node) {
@@ -248,11 +273,17 @@ mod tests {
     use super::*;
 
     fn history(lines: &[&str]) -> History {
+        let (_work, path) = logged(lines);
+        History::open(&path).unwrap()
+    }
+
+    fn logged(lines: &[&str]) -> (tempfile::TempDir, std::path::PathBuf) {
         let work = tempfile::tempdir().unwrap();
         std::fs::create_dir(work.path().join(".pial")).unwrap();
         let text = format!("{{\"pial_log\":1,\"pial\":\"0\"}}\n{}\n", lines.join("\n"));
         std::fs::write(work.path().join(".pial/log"), text).unwrap();
-        History::open(work.path()).unwrap()
+        let path = work.path().to_owned();
+        (work, path)
     }
 
     const RUN: &str =
@@ -273,6 +304,25 @@ mod tests {
         assert_eq!(history.state("b[x=\"é #1]"), State::Started);
         assert_eq!((history.steps["a"].results, history.end), (1, None));
         assert_eq!(history.run.unwrap().time, 20.0);
+    }
+
+    #[test]
+    fn steps_of_another_workflow_are_left_out() {
+        let of = |dir: &str, h: &str| done("a", h, 11.0).replace("w/a", dir);
+        let (ours, theirs) = (of("ours/a", "00000000000000aa"), of("ours2/a", "00000000000000bb"));
+        let start = r#"{"e":"start","node":"b","pid":7,"time":12.0}"#;
+        let lines = [RUN, &ours, RUN, start, &theirs, start];
+        let (_work, path) = logged(&lines);
+        let history = History::of_workflow(&path, "ours").unwrap();
+        assert_eq!(
+            (history.steps["a"].results, history.state("a"), history.state("b")),
+            (1, State::Untouched, State::Untouched)
+        );
+        let history = History::of_workflow(&path, "ours2").unwrap();
+        assert_eq!(
+            (history.steps["a"].results, history.state("a"), history.state("b")),
+            (1, State::Done, State::Started)
+        );
     }
 
     #[test]

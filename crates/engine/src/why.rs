@@ -1,10 +1,13 @@
 //! What differs between two results of a step, or between a result and what would run now; decides nothing.
 
+use std::borrow::Cow;
+use std::collections::HashMap;
+
 use pial_core::value::Value;
 
 use crate::history::History;
 use crate::log::LogError;
-use crate::record::Done;
+use crate::record::{Done, Logged, absolute};
 use crate::task::Task;
 
 /// Digits of a digest that people are shown.
@@ -12,6 +15,9 @@ const SHOWN: usize = 12;
 
 /// Characters of a value that people are shown.
 const LONGEST: usize = 200;
+
+/// Commands of as many characters are shown whole.
+const WHOLE: usize = 60;
 
 /// All that decides the result of a step.
 #[derive(Debug, Clone, Default)]
@@ -56,6 +62,8 @@ pub enum Aspect {
     Environment,
     /// The command as the document writes it.
     Command,
+    /// What a finder found, or a map node gathered.
+    Output,
 }
 
 /// One side of a difference.
@@ -80,6 +88,7 @@ impl Aspect {
             Aspect::Executable => "executable",
             Aspect::Environment => "environment",
             Aspect::Command => "command",
+            Aspect::Output => "output",
         }
     }
 }
@@ -119,6 +128,25 @@ impl Facts {
         });
         Ok(Facts { inputs: inputs.collect(), parts: history.parts(&done.what)? })
     }
+
+    /// The outputs of a result, for [`output_changes`].
+    pub fn of_outputs(done: &Done<'_>, root: &str) -> Facts {
+        let values: Vec<(String, Value)> =
+            done.out.iter().map(|(name, value)| (name.clone().into_owned(), value.to_value(root))).collect();
+        let files = done.files.iter().map(|file| (absolute(&file.0, root), file.3.clone().into_owned()));
+        let digests: HashMap<String, String> = files.collect();
+        Facts::of_values(&values, |path| digests.get(path).cloned())
+    }
+
+    /// Values with the digests of the files among them.
+    pub fn of_values(values: &[(String, Value)], digest: impl Fn(&str) -> Option<String>) -> Facts {
+        let one = |(name, value): &(String, Value)| {
+            let mut found = Vec::new();
+            value.for_each_path(&mut |path| found.push(digest(path).unwrap_or_default()));
+            (name.clone(), value.clone(), found)
+        };
+        Facts { inputs: values.iter().map(one).collect(), parts: Vec::new() }
+    }
 }
 
 /// Every difference that gives another key.
@@ -145,6 +173,20 @@ pub fn changes(old: &Facts, new: &Facts) -> Vec<Change> {
     changes
 }
 
+/// Every difference between what was found or gathered before and now.
+pub fn output_changes(old: &Facts, new: &Facts) -> Vec<Change> {
+    let changes = changes(old, new).into_iter().filter(|change| change.aspect != Aspect::Order);
+    changes.map(|change| Change { aspect: Aspect::Output, ..change }).collect()
+}
+
+/// How many items the gathered outputs of a map node have.
+pub fn length(outputs: &[(Cow<'_, str>, Logged<'_>)]) -> Option<usize> {
+    match outputs.first() {
+        Some((_, Logged::List(items))) => Some(items.len()),
+        _ => None,
+    }
+}
+
 fn input(name: &str, old: Option<Fact>, new: Option<Fact>) -> Change {
     Change { aspect: Aspect::Input, name: name.to_owned(), old, new }
 }
@@ -158,11 +200,32 @@ fn part_changes(old: &[(String, String)], new: &[(String, String)]) -> Vec<Chang
     let names = new.iter().chain(gone).map(|(name, _)| name.as_str()).filter(differs);
     let change = |part: &str| {
         let (aspect, name) = aspect(part);
+        let (mut old, mut new) = (find(old, part), find(new, part));
+        if let (Aspect::Command, Some(before), Some(now)) = (aspect, &mut old, &mut new) {
+            (*before, *now) = differing_words(before, now);
+        }
         let is_digest = matches!(aspect, Aspect::Executable | Aspect::Descriptor);
         let text = |value: String| plain(if is_digest { short(&value) } else { value });
-        Change { aspect, name: name.to_owned(), old: find(old, part).map(text), new: find(new, part).map(text) }
+        Change { aspect, name: name.to_owned(), old: old.map(text), new: new.map(text) }
     };
     names.map(change).collect()
+}
+
+/// Two texts without the words that both begin or end with, but for one on each side; short texts stay whole.
+fn differing_words(old: &str, new: &str) -> (String, String) {
+    if old.chars().count().max(new.chars().count()) <= WHOLE {
+        return (old.to_owned(), new.to_owned());
+    }
+    let (old, new): (Vec<&str>, Vec<&str>) = (old.split(' ').collect(), new.split(' ').collect());
+    let begin = old.iter().zip(&new).take_while(|(a, b)| a == b).count();
+    let rest = old.len().min(new.len()) - begin;
+    let end = old.iter().rev().zip(new.iter().rev()).take(rest).take_while(|(a, b)| a == b).count();
+    let (begin, end) = (begin.saturating_sub(1), end.saturating_sub(1));
+    let cut = |words: &[&str]| {
+        let (before, after) = (if begin > 0 { "... " } else { "" }, if end > 0 { " ..." } else { "" });
+        format!("{before}{}{after}", words[begin..words.len() - end].join(" "))
+    };
+    (cut(&old), cut(&new))
 }
 
 fn aspect(part: &str) -> (Aspect, &str) {
@@ -284,6 +347,15 @@ mod tests {
             })
         };
         changes(old, new).into_iter().map(|c| format!("{}: {} -> {}", c.subject(), text(c.old), text(c.new))).collect()
+    }
+
+    #[test]
+    fn of_long_commands_only_the_words_that_differ_are_shown() {
+        let command =
+            |word: &str| format!("bet in.nii out.nii -f 0.5 -g 0.1 {word} -m -s --verbose --keep -n -t -v -A");
+        let (old, new) = differing_words(&command("-R"), &command("-R -Z"));
+        assert_eq!((old.as_str(), new.as_str()), ("... -R -m ...", "... -R -Z -m ..."));
+        assert_eq!(differing_words("a b", "a c"), ("a b".to_owned(), "a c".to_owned()));
     }
 
     #[test]

@@ -20,7 +20,8 @@ const MOST_DRAWN: usize = 3000;
 /// Draw a workflow: what runs, what feeds what, how many nodes each part stands for
 ///
 /// A box is a node of the document, with the inputs and outputs that are connected; a frame is a nested workflow.
-/// Without --format the name of the file decides, else it is DOT. No other program is needed for SVG.
+/// Without --format the ending of the file decides (.svg, .dot, .json); on standard output it is
+/// DOT. No other program is needed for SVG.
 #[derive(Debug, Args)]
 pub struct Arguments {
     #[command(flatten)]
@@ -52,9 +53,12 @@ enum Format {
 
 /// Draws it.
 pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
+    let format = match arguments.format {
+        _ if arguments.json => Format::Json,
+        Some(format) => format,
+        None => arguments.output.as_deref().map_or(Ok(Format::Dot), by_name)?,
+    };
     let loaded = load(&arguments.document)?;
-    let format =
-        if arguments.json { Format::Json } else { arguments.format.unwrap_or_else(|| by_name(&arguments.output)) };
     let kind = |template: &Template| kind(template, &loaded.interfaces);
     let graph = match arguments.expanded {
         true => Graph::of_nodes(&loaded.plan, &kind),
@@ -77,11 +81,15 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn by_name(output: &Option<PathBuf>) -> Format {
-    match output.as_deref().and_then(Path::extension).and_then(|extension| extension.to_str()) {
-        Some("svg") => Format::Svg,
-        Some("json") => Format::Json,
-        _ => Format::Dot,
+fn by_name(output: &Path) -> Result<Format, Failure> {
+    match output.extension().map(|extension| extension.to_string_lossy().to_ascii_lowercase()).as_deref() {
+        Some("dot" | "gv") => Ok(Format::Dot),
+        Some("svg") => Ok(Format::Svg),
+        Some("json") => Ok(Format::Json),
+        _ => {
+            let message = "its ending tells no form; name it .svg, .dot or .json, or give --format";
+            Err(Failure::usage(format!("cannot draw into {}: {message}", output.display())))
+        }
     }
 }
 

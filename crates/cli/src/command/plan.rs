@@ -27,7 +27,8 @@ const SAMPLES: usize = 200;
 ///
 /// A node is done before when its result stands: same inputs (by content), same tool, same code, and its files are
 /// what they were. Every other node would run. One that only waits for others that would run may still turn out to
-/// be done before, when they give the same as last time. Works while a run is going on.
+/// be done before, when they give the same as last time. Works while a run is going on. Exits with 2 when a run would
+/// refuse to begin: a file or program is missing, or a node asks for more than there is.
 #[derive(Debug, Args)]
 pub struct Arguments {
     #[command(flatten)]
@@ -68,9 +69,9 @@ struct Cost {
 pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let loaded = load(&arguments.document)?;
     let budget = arguments.budget.budget()?;
-    let warnings = warnings(&loaded, &budget);
+    let (refusals, warnings) = troubles(&loaded, &budget);
     let work = work_directory(&arguments.document.settings.work)?;
-    let history = History::open(&work)?;
+    let history = History::of_workflow(&work, &loaded.plan.name)?;
     let mut store = Store::open(&work, false, &loaded.plan, &loaded.interfaces)?;
     let estimates = store.estimates();
     let mut dry = Dry::new(&mut store, &history);
@@ -78,27 +79,34 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let groups = groups(&loaded.plan, &dry);
     let cost = cost(&loaded.plan, &groups, &estimates, &history, &work)?;
     if arguments.json {
-        let json = as_json(&loaded.plan, &dry, &groups, &cost, &budget, &warnings, arguments.all);
+        let json = as_json(&loaded.plan, &dry, &groups, &cost, &budget, (&refusals, &warnings), arguments.all);
         print(&format!("{json:#}\n"));
     } else {
         print(&as_text(&loaded.plan, &dry, &groups, &cost, &budget, arguments.all));
         warnings.iter().for_each(|warning| eprintln!("warning: {warning}"));
+        refusals.iter().for_each(|refusal| eprintln!("{refusal}"));
     }
-    Ok(ExitCode::SUCCESS)
+    if refusals.is_empty() {
+        return Ok(ExitCode::SUCCESS);
+    }
+    eprintln!("pial: a run would refuse to begin: {}", count(refusals.len(), "problem"));
+    Ok(ExitCode::from(2))
 }
 
-/// What a run would refuse to begin with, and nodes that only run alone.
-fn warnings(loaded: &Loaded, budget: &Budget) -> Vec<String> {
+/// Why a run would refuse to begin, and what it would warn of: nodes that only run alone.
+fn troubles(loaded: &Loaded, budget: &Budget) -> (Vec<String>, Vec<String>) {
     let missing = pial_engine::preflight::check(&loaded.plan, &loaded.interfaces).into_iter().map(|problem| {
         let file = problem.file.as_deref().unwrap_or(&loaded.document);
         format!("{file}:{}: {}", problem.mark, problem.message)
     });
-    let budget = budget.problems(&loaded.plan).into_iter().map(|problem| match problem {
-        BudgetProblem::Alone { node, message } | BudgetProblem::Impossible { node, message } => {
-            format!("`{node}` {message}")
+    let (mut refusals, mut warnings) = (missing.collect::<Vec<_>>(), Vec::new());
+    for problem in budget.problems(&loaded.plan) {
+        match problem {
+            BudgetProblem::Alone { node, message } => warnings.push(format!("`{node}` {message}")),
+            BudgetProblem::Impossible { node, message } => refusals.push(format!("`{node}` {message}")),
         }
-    });
-    missing.chain(budget).collect()
+    }
+    (refusals, warnings)
 }
 
 fn groups(plan: &Plan, dry: &Dry<'_, '_>) -> HashMap<TemplateId, Group> {
@@ -122,23 +130,35 @@ fn groups(plan: &Plan, dry: &Dry<'_, '_>) -> HashMap<TemplateId, Group> {
                 }
                 Verdict::After(above) => {
                     group.steps += 1;
-                    (&mut group.after, format!("after {}", plan.locate(*above).0.name))
+                    let (root, _) = dry.root_of(*above);
+                    let kind = match dry.failed_last(root) {
+                        true => format!("waits for {}, which failed last time", plan.locate(root).0.name),
+                        false => format!("after {}", plan.locate(*above).0.name),
+                    };
+                    (&mut group.after, kind)
                 }
                 Verdict::Wrong(message) => (&mut group.wrong, format!("cannot run: {message}")),
             };
             *counter += 1;
-            let example = || format!("{}: {}", plan.node_name(node), tell(plan, dry.verdict(node)));
+            let example = || format!("{}: {}", plan.node_name(node), tell(plan, dry, node));
             group.reasons.entry(kind).or_insert_with(|| (0, example())).0 += 1;
         }
     }
     groups
 }
 
-fn tell(plan: &Plan, verdict: &Verdict) -> String {
-    match verdict {
+fn tell(plan: &Plan, dry: &Dry<'_, '_>, node: NodeId) -> String {
+    match dry.verdict(node) {
         Verdict::Cached => "done before".to_owned(),
+        Verdict::Runs(reason) if matches!(**reason, Reason::BehindFailed(_)) => reason.tell(),
         Verdict::Runs(reason) => format!("would run: {}", reason.tell()),
-        Verdict::After(above) => format!("would run after {}", plan.node_name(*above)),
+        Verdict::After(above) => {
+            let (root, _) = dry.root_of(*above);
+            match dry.failed_last(root) {
+                true => format!("waits for {}, which failed last time", plan.node_name(root)),
+                false => format!("would run after {}", plan.node_name(*above)),
+            }
+        }
         Verdict::Wrong(message) => format!("cannot run: {message}"),
     }
 }
@@ -213,7 +233,7 @@ fn as_text(
 }
 
 fn node_row(plan: &Plan, dry: &Dry<'_, '_>, node: NodeId) -> Vec<String> {
-    vec![plan.node_name(node), tell(plan, dry.verdict(node))]
+    vec![plan.node_name(node), tell(plan, dry, node)]
 }
 
 fn group_row(name: &str, points: u32, group: &Group) -> Vec<String> {
@@ -269,7 +289,7 @@ fn as_json(
     groups: &HashMap<TemplateId, Group>,
     cost: &Cost,
     budget: &Budget,
-    warnings: &[String],
+    (refusals, warnings): (&[String], &[String]),
     all: bool,
 ) -> Json {
     let templates = plan.order.iter().map(|id| {
@@ -292,6 +312,7 @@ fn as_json(
         "free_bytes": cost.free_bytes,
         "untimed": cost.untimed,
         "templates": templates.collect::<Json>(),
+        "refusals": refusals,
         "warnings": warnings,
     });
     if all {

@@ -9,7 +9,7 @@ use pial_core::schedule::Step;
 use pial_core::value::Value;
 use pial_engine::builtin::natural_order;
 use pial_engine::clock::utc;
-use pial_engine::dry::{Dry, Verdict};
+use pial_engine::dry::{Dry, Reason, Verdict};
 use pial_engine::history::{History, State, split_item};
 use pial_engine::prepare::quote;
 use pial_engine::record::{Done, Method, Used};
@@ -55,6 +55,8 @@ struct Shown {
     state: State,
     busy: bool,
     verdict: String,
+    /// Whether the last result, or the last failure, need not be of what would run now.
+    outdated: bool,
     directory: String,
     work: String,
     request: Request,
@@ -71,6 +73,7 @@ struct Shown {
 /// The last result of a step.
 struct LastResult {
     key: String,
+    directory: String,
     time: f64,
     used: Option<Used>,
     outputs: Vec<(String, Value)>,
@@ -82,7 +85,9 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let busy = Work::is_busy(&arguments.settings.work);
     let work = work_directory(&arguments.settings.work)?;
     let history = History::open(&work)?;
-    let loaded = load_or(&arguments.document, &arguments.settings, || from_run(&work, history.run.clone()))?;
+    let loaded =
+        load_or(&arguments.document, &arguments.settings, || from_run(&work, history.run.clone(), "after the node"))?;
+    let history = History::of_workflow(&work, &loaded.plan.name)?;
     let steps = nodes::steps(&loaded.plan, &arguments.node)?;
     let text = match steps.as_slice() {
         [step] => {
@@ -134,8 +139,10 @@ fn shown(
         Some(_) => dry.item(step)?,
         None => dry.verdict(step.node).clone(),
     };
+    let stands = verdict == Verdict::Cached;
     let verdict = match verdict {
         Verdict::Cached => "its result stands".to_owned(),
+        Verdict::Runs(reason) if matches!(*reason, Reason::BehindFailed(_)) => reason.tell(),
         Verdict::Runs(reason) => format!("would run: {}", reason.tell()),
         Verdict::After(above) => format!("waits for {}", plan.node_name(above)),
         Verdict::Wrong(message) => format!("cannot run: {message}"),
@@ -146,10 +153,21 @@ fn shown(
     let past = history.steps.get(name.as_str()).cloned().unwrap_or_default();
     let task = dry.task(step)?;
     let result = history.with_result(past.result, |done| result(done, root))?;
-    let failed = history.with_failure(past.failure, |f| (f.message.to_string(), f.crash.to_string()))?;
+    let mut failed = history
+        .with_failure(past.failure, |f| (f.message.to_string(), f.crash.to_string(), f.dir.to_string()))?
+        .filter(|_| past.failure > past.result);
+    let logged = match (&mut failed, &result) {
+        (Some((_, _, directory)), _) => Some(std::mem::take(directory)),
+        (None, result) => result.as_ref().map(|result| result.directory.clone()),
+    };
     let own = template.name.rsplit('.').next().unwrap_or(&template.name);
     let directory = plan.node_directory(step.node);
+    let other_key = match (&task, &result) {
+        (Ok(task), Some(result)) => task.key != result.key,
+        _ => false,
+    };
     Ok(Shown {
+        outdated: !stands && task.is_ok() && (failed.is_some() || other_key),
         state: if template.map.is_some() && step.item.is_none() {
             map_state(history, &name, history.state_of(&past))
         } else {
@@ -157,7 +175,11 @@ fn shown(
         },
         busy,
         verdict,
-        directory: step.item.map_or_else(|| directory.clone(), |item| format!("{directory}/mapflow/_{own}{item}")),
+        directory: match (logged, step.item) {
+            (Some(logged), _) => logged,
+            (None, None) => directory,
+            (None, Some(item)) => format!("{directory}/mapflow/_{own}{item}"),
+        },
         work: match &template.work {
             Runs::Interface(_) => "interface".to_owned(),
             Runs::Command(_) => "command".to_owned(),
@@ -169,7 +191,7 @@ fn shown(
         task,
         result,
         results: past.results,
-        failed: failed.filter(|_| past.failure > past.result),
+        failed: failed.map(|(message, crash, _)| (message, crash)),
         started: past.started.filter(|_| busy && history.state_of(&past) == State::Started),
         name,
     })
@@ -186,6 +208,7 @@ fn map_state(history: &History, name: &str, own: State) -> State {
 fn result(done: &Done<'_>, root: &str) -> LastResult {
     LastResult {
         key: done.key.clone().into_owned(),
+        directory: done.dir.clone().into_owned(),
         time: done.time,
         used: done.used,
         outputs: done.out.iter().map(|(name, value)| (name.clone().into_owned(), value.to_value(root))).collect(),
@@ -226,6 +249,7 @@ fn as_text(shown: &Shown, work: &Path) -> String {
     row("directory", work.join(&shown.directory).to_string_lossy().into_owned());
     row("runs", shown.work.clone());
     match (shown.command(), &shown.task) {
+        (Some(command), _) if shown.outdated => row("command it would run now", command),
         (Some(command), _) => row("command", command),
         (None, Err(why)) => row("command", format!("not known: {why}")),
         (None, Ok(_)) => {}
@@ -239,8 +263,15 @@ fn as_text(shown: &Shown, work: &Path) -> String {
         row("key", result.key.clone());
     }
     let mut text = table(&rows);
-    text += &values("inputs", shown.inputs());
-    text += &values("outputs", shown.result.as_ref().map_or(&[], |result| &result.outputs));
+    match (&shown.result, shown.outdated) {
+        (Some(result), true) => {
+            text += &values("inputs it would take now", shown.inputs());
+            text += &values("inputs of its last result", &result.inputs);
+        }
+        _ => text += &values("inputs", shown.inputs()),
+    }
+    let outputs = if shown.outdated { "outputs of its last result" } else { "outputs" };
+    text += &values(outputs, shown.result.as_ref().map_or(&[], |result| &result.outputs));
     text
 }
 
@@ -303,6 +334,7 @@ fn as_json(shown: &Shown, work: &Path) -> Json {
         "directory": work.join(&shown.directory),
         "runs": shown.work,
         "command": argv,
+        "outdated": shown.outdated,
         "environment": job.map(|job| &job.environment),
         "asked": {
             "cpus": request.cpus, "memory_bytes": request.memory_bytes, "gpus": request.gpus,
@@ -314,6 +346,7 @@ fn as_json(shown: &Shown, work: &Path) -> Json {
         "result_time": shown.result.as_ref().map(|result| result.time),
         "results": shown.results,
         "inputs": map(shown.inputs()),
+        "result_inputs": shown.result.as_ref().map(|result| map(&result.inputs)),
         "outputs": shown.result.as_ref().map(|result| map(&result.outputs)),
         "failed": shown.failed.as_ref().map(|(message, crash)| json!({"message": message, "crash": crash})),
         "pid": shown.started.map(|(pid, _)| pid),

@@ -47,6 +47,8 @@ struct Found<'h> {
     failed_nodes: u32,
     skipped: u32,
     running: Vec<(&'h str, u32, f64)>,
+    /// Nodes with a step that runs, or that the end of the run interrupted; none of those that failed.
+    running_nodes: u32,
 }
 
 /// Prints it.
@@ -94,11 +96,15 @@ fn find(history: &History) -> Found<'_> {
     found.failed.sort_by_key(|(_, past)| past.failure);
     found.running.sort_by(|a, b| a.2.total_cmp(&b.2).then_with(|| natural_order(a.0, b.0)));
     found.failed_nodes = nodes_of(found.failed.iter().map(|(step, _)| *step));
+    let failed: HashSet<&str> = found.failed.iter().map(|(step, _)| split_item(step).0).collect();
+    let running = found.running.iter().map(|(step, ..)| *step);
+    found.running_nodes = nodes_of(running.filter(|step| !failed.contains(split_item(step).0)));
     if let Some(end) = &history.end {
         found.done = end.done;
         found.cached = Some(end.cached);
         found.failed_nodes = end.failed;
-        found.skipped = end.skipped;
+        // For the engine a step that was interrupted is one that was skipped.
+        found.skipped = end.skipped.saturating_sub(found.running_nodes);
     }
     found
 }
@@ -140,7 +146,7 @@ fn as_text(
         vec!["nodes".to_owned(), counts(run, standing, found)],
     ]);
     if !found.running.is_empty() {
-        text += if standing == Standing::Running { "\nrunning now\n" } else { "\nrunning when it ended\n" };
+        text += if standing == Standing::Running { "\nrunning now\n" } else { "\ninterrupted\n" };
         let row = |(step, pid, time): &(&str, u32, f64)| match standing {
             Standing::Running => {
                 vec![format!("  {}", one_line(step)), duration(now - time), format!("process {pid}")]
@@ -170,15 +176,11 @@ fn counts(run: &LastRun, standing: Standing, found: &Found<'_>) -> String {
         (cached, "done before"),
         (found.failed_nodes, "failed"),
         (found.skipped, "skipped"),
-        (running_nodes(found), "running"),
+        (found.running_nodes, if standing == Standing::Running { "running" } else { "interrupted" }),
         rest,
     ];
     let parts: Vec<String> = parts.iter().filter(|(n, _)| *n > 0).map(|(n, what)| format!("{n} {what}")).collect();
     format!("{}: {}", count(run.nodes as usize, "node"), parts.join(", "))
-}
-
-fn running_nodes(found: &Found<'_>) -> u32 {
-    nodes_of(found.running.iter().map(|(step, ..)| *step))
 }
 
 /// How many nodes steps belong to; a map node runs and fails with its items.
@@ -187,7 +189,7 @@ fn nodes_of<'h>(steps: impl Iterator<Item = &'h str>) -> u32 {
 }
 
 fn left(run: &LastRun, found: &Found<'_>) -> u32 {
-    let known = found.done + found.cached.unwrap_or(0) + found.failed_nodes + found.skipped + running_nodes(found);
+    let known = found.done + found.cached.unwrap_or(0) + found.failed_nodes + found.skipped + found.running_nodes;
     run.nodes.saturating_sub(known)
 }
 
@@ -205,6 +207,7 @@ fn as_json(
         Standing::Interrupted => "interrupted",
         Standing::Killed => "killed",
     };
+    let is_running = standing == Standing::Running;
     let running = found.running.iter().map(|(step, pid, time)| {
         json!({"node": step, "pid": pid, "began": time, "seconds": (standing == Standing::Running).then_some(now - time)})
     });
@@ -216,7 +219,8 @@ fn as_json(
         "wall_s": history.end.map(|end| end.wall_s).or((standing == Standing::Running).then_some(now - run.time)),
         "counts": {
             "nodes": run.nodes, "done": found.done, "cached": found.cached, "failed": found.failed_nodes,
-            "skipped": found.skipped, "running": running_nodes(found), "left": left(run, found),
+            "skipped": found.skipped, "running": if is_running { found.running_nodes } else { 0 },
+            "interrupted": if is_running { 0 } else { found.running_nodes }, "left": left(run, found),
         },
         "running": running.collect::<Json>(),
         "failed": failed.collect::<Json>(),

@@ -12,7 +12,7 @@ use pial_engine::clock::utc;
 use pial_engine::dry::{Dry, Reason, Verdict};
 use pial_engine::history::{History, Past, State};
 use pial_engine::store::Store;
-use pial_engine::why::{Change, Fact, Facts, changes, short};
+use pial_engine::why::{Aspect, Change, Fact, Facts, changes, length, output_changes, short};
 use serde_json::{Value as Json, json};
 
 use crate::failure::Failure;
@@ -60,7 +60,9 @@ struct Told {
 pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let work = work_directory(&arguments.settings.work)?;
     let history = History::open(&work)?;
-    let loaded = load_or(&arguments.document, &arguments.settings, || from_run(&work, history.run.clone()))?;
+    let loaded =
+        load_or(&arguments.document, &arguments.settings, || from_run(&work, history.run.clone(), "after the node"))?;
+    let history = History::of_workflow(&work, &loaded.plan.name)?;
     let steps = nodes::steps(&loaded.plan, &arguments.node)?;
     let mut store = Store::open(&work, false, &loaded.plan, &loaded.interfaces)?;
     let root = store.root().to_owned();
@@ -118,10 +120,36 @@ fn tell_cached(told: &mut Told, past: &Past, history: &History, root: &str) -> R
         return Ok(());
     };
     told.changes = changes(&old, &new);
-    told.sentence += match told.changes.is_empty() {
-        true => ".\nIts result before that was for the same inputs, tools and code: its files were missing or changed",
-        false => ".\nIts result before that was for other inputs, tools or code",
+    if told.changes.is_empty() {
+        return tell_same(told, past, history, root);
+    }
+    told.sentence += ".\nIts result before that was for other inputs, tools or code";
+    Ok(())
+}
+
+/// Two results for the same inputs, tools and code, as far as those are recorded: only a key that is the same tells
+/// that files were lost. A finder and a map node have their keys from what they found and gathered.
+fn tell_same(told: &mut Told, past: &Past, history: &History, root: &str) -> Result<(), Failure> {
+    let side = |place| {
+        history.with_result(place, |done| {
+            let items = if done.inputs.is_empty() { length(&done.out) } else { None };
+            (done.key.clone().into_owned(), items, Facts::of_outputs(done, root))
+        })
     };
+    let (Some(new), Some(old)) = (side(past.result)?, side(past.previous)?) else { return Ok(()) };
+    let why = match (old.1, new.1) {
+        _ if old.0 == new.0 => {
+            "Its result before that was for the same inputs, tools and code: its files were missing or changed"
+                .to_owned()
+        }
+        (Some(before), Some(now)) if before != now => format!("The list of items was {before}, is {now}"),
+        (Some(_), Some(_)) => "What it gathered changed".to_owned(),
+        _ => "What it found changed".to_owned(),
+    };
+    if old.0 != new.0 {
+        told.changes = output_changes(&old.2, &new.2);
+    }
+    told.sentence += &format!(".\n{why}");
     Ok(())
 }
 
@@ -130,9 +158,16 @@ fn tell_runs(told: &mut Told, reason: &Reason) {
     told.sentence = match reason {
         Reason::New => "would run: it has no result yet".to_owned(),
         Reason::FailedBefore => "would run: it has no result, and failed when it was last tried".to_owned(),
-        Reason::Changed(changes) if changes.is_empty() => "would run: what it found has changed".to_owned(),
+        Reason::Changed(changes) if changes.iter().all(|change| change.aspect == Aspect::Output) => {
+            "would run: what it found has changed".to_owned()
+        }
         Reason::Changed(_) => "would run: its last result was for other inputs, tools or code".to_owned(),
         Reason::Output(path) => format!("would run: its output {path} is missing or was changed by something else"),
+        Reason::BehindFailed(node) => {
+            told.state = "waits";
+            told.waits_for = Some(node.to_string());
+            reason.tell()
+        }
         Reason::Items { .. } | Reason::Gathering => format!("would run: {}", reason.tell()),
     };
     told.changes = changes_in(reason);
@@ -148,6 +183,7 @@ fn changes_in(reason: &Reason) -> Vec<Change> {
 
 fn tell_waits(told: &mut Told, plan: &Plan, dry: &Dry<'_, '_>, above: pial_core::arena::NodeId) {
     let (root, verdict) = dry.root_of(above);
+    let failed = dry.failed_last(root);
     let root = plan.node_name(root);
     let why = match verdict {
         Verdict::Runs(reason) => {
@@ -158,7 +194,10 @@ fn tell_waits(told: &mut Told, plan: &Plan, dry: &Dry<'_, '_>, above: pial_core:
         Verdict::Cached | Verdict::After(_) => "would run".to_owned(),
     };
     told.state = "waits";
-    told.sentence = format!("waits for {}; {root} {why}", plan.node_name(above));
+    told.sentence = match failed {
+        true => format!("waits for {root}, which failed last time"),
+        false => format!("waits for {}; {root} {why}", plan.node_name(above)),
+    };
     told.waits_for = Some(root);
 }
 

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use pial_core::schedule::Counts;
-use pial_engine::observe::{Observer, Report, Status};
+use pial_engine::observe::{Observer, Report, Status, Summary};
 
 use super::ending::{Ending, trouble};
 use super::fit::printable;
@@ -19,7 +19,10 @@ const SILENCE_S: f64 = 30.0;
 /// A step that took as many seconds has its line in any case.
 const LONG_S: f64 = 1.0;
 
-/// So many lines about short steps may come at once, and one more each second.
+/// A run of as many nodes has a line for each step.
+const ALL: u32 = 1000;
+
+/// In larger runs so many lines about short steps may come at once, and one more each second.
 const BURST: f64 = 20.0;
 
 /// How many running steps a sign of life names.
@@ -79,11 +82,21 @@ struct Lines {
     room: f64,
     room_at: f64,
     last_line_at: f64,
+    /// How many lines were not written.
+    left_out: u32,
 }
 
 impl Default for Lines {
     fn default() -> Lines {
-        Lines { ending: Ending::default(), nodes: 0, ended: 0, room: BURST, room_at: 0.0, last_line_at: 0.0 }
+        Lines {
+            ending: Ending::default(),
+            nodes: 0,
+            ended: 0,
+            room: BURST,
+            room_at: 0.0,
+            last_line_at: 0.0,
+            left_out: 0,
+        }
     }
 }
 
@@ -102,11 +115,21 @@ impl Lines {
                 self.done(node, took, now).into_iter().collect()
             }
             Report::Interrupted => vec!["interrupted: ending what runs".to_owned()],
-            Report::Finished(summary) => self.ending.lines(summary, LOOK),
+            Report::Finished(summary) => self.end(summary),
             _ => Vec::new(),
         };
         if told || !lines.is_empty() {
             self.last_line_at = now;
+        }
+        lines
+    }
+
+    fn end(&self, summary: &Summary) -> Vec<String> {
+        let mut lines = self.ending.lines(summary, LOOK);
+        match self.left_out {
+            0 => {}
+            1 => lines.push("1 line about a short step was left out".to_owned()),
+            number => lines.push(format!("{number} lines about short steps were left out")),
         }
         lines
     }
@@ -127,13 +150,21 @@ impl Lines {
     }
 
     fn done(&mut self, node: &str, took: f64, now: f64) -> Option<String> {
+        if self.nodes <= ALL {
+            return Some(self.line(node, took));
+        }
         self.room = (self.room + now - self.room_at).min(BURST);
         self.room_at = now;
         if took < LONG_S && self.room < 1.0 {
+            self.left_out += 1;
             return None;
         }
         self.room = (self.room - 1.0).max(0.0);
-        Some(format!("{} done {} {}", self.progress(), printable(node), duration(took)))
+        Some(self.line(node, took))
+    }
+
+    fn line(&self, node: &str, took: f64) -> String {
+        format!("{} done {} {}", self.progress(), printable(node), duration(took))
     }
 
     /// A line when there was none for long.
@@ -192,6 +223,15 @@ mod tests {
         let written = (0..1000).filter(|n| done(&mut lines, "a", 0.01, f64::from(*n) * 0.01).is_some()).count();
         assert_eq!(written, 20 + 9);
         assert!(done(&mut lines, "long", 1.0, 10.0).is_some());
+        let summary = Summary { counts: Counts::default(), interrupted: false, wall_s: 1.0, engine_peak_rss_bytes: 0 };
+        let last = lines.report(&Report::Finished(&summary), false, 11.0).pop();
+        assert_eq!(last.as_deref(), Some("971 lines about short steps were left out"));
+    }
+
+    #[test]
+    fn a_run_of_moderate_size_has_every_line() {
+        let mut lines = started(1000);
+        assert!((0..1000).all(|_| done(&mut lines, "a", 0.01, 0.5).is_some()));
     }
 
     #[test]

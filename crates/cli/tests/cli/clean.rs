@@ -86,3 +86,55 @@ fn a_directory_of_someone_else_is_left_alone() {
     assert_eq!(said.code, Some(2), "{}", said.err);
     assert!(place.path("other/file").exists() && !place.path("other/.pial").exists());
 }
+
+/// Another workflow with nodes of the same names, in the same working directory.
+fn second(place: &Place) {
+    place.write("second.yaml", &SUBJECTS.replace("name: demo", "name: second"));
+    assert_eq!(place.pial(&["run", "second.yaml", "-j2", "-q"]).code, Some(0));
+}
+
+#[test]
+fn orphans_of_one_workflow_leave_the_others_alone() {
+    let place = Place::with(SUBJECTS);
+    place.run(&[]);
+    second(&place);
+    let second_log =
+        || std::fs::read_to_string(place.path("work/.pial/log")).unwrap().matches(r#""dir":"second/"#).count();
+    let before = second_log();
+    place.write("w.yaml", &SUBJECTS.replace("s: [a é, b]", "s: [b]"));
+    assert_eq!(place.pial(&["clean", "--orphans"]).code, Some(0));
+    assert!(place.path("work/demo/_s_a é/load/copy.txt").exists());
+    assert_eq!(place.pial(&["clean", "--orphans", "w.yaml"]).code, Some(0));
+    assert!(!place.path("work/demo/_s_a é").exists() && place.path("work/demo/_s_b/load/copy.txt").exists());
+    assert!(place.path("work/second/_s_a é/load/copy.txt").exists());
+    assert_eq!(second_log(), before);
+}
+
+#[test]
+fn what_a_standing_result_points_to_is_no_orphan() {
+    let document = |made: &str| {
+        format!(
+            "pial: 1\nname: demo\nnodes:\n{made}  find: {{builtin: selectfiles, inputs: {{base_directory: work/demo/made, templates: {{t: '*.txt'}}}}}}\n"
+        )
+    };
+    let place = Place::with(&document("  made: {command: [touch, x.txt], outputs: {x: x.txt}}\n"));
+    std::fs::create_dir_all(place.path("work/demo/made")).unwrap();
+    place.write("w.yaml", "pial: 1\nname: demo\nnodes:\n  made: {command: [touch, x.txt], outputs: {x: x.txt}}\n");
+    assert_eq!(place.run(&[]).code, Some(0));
+    place.write("w.yaml", &document(""));
+    let ran = place.run(&[]);
+    assert_eq!(ran.code, Some(0), "{}", ran.err);
+    place.pial(&["clean", "--orphans"]);
+    assert!(place.path("work/demo/made/x.txt").exists());
+}
+
+#[test]
+fn all_has_a_line_for_each_template_and_verbose_for_each_directory() {
+    let place = Place::with(SUBJECTS);
+    place.run(&[]);
+    let told = place.pial(&["clean", "--all", "--dry-run"]).out;
+    assert!(told.contains("demo: load") && told.contains("2 directories made by pial"), "{told}");
+    assert!(!told.contains("_s_b"), "{told}");
+    let told = place.pial(&["clean", "--all", "--dry-run", "--verbose"]).out;
+    assert!(told.contains("demo/_s_b/load     made by pial"), "{told}");
+}

@@ -65,3 +65,14 @@ fn json_has_names_and_expanded_has_every_node() {
     assert_eq!((expanded["nodes"].as_array().unwrap().len(), expanded["edges"].as_array().unwrap().len()), (7, 5));
     assert!(place.pial(&["graph", "w.yaml", "--expanded", "--format", "svg"]).out.contains("count[s=a é]"));
 }
+
+#[test]
+fn an_ending_that_is_no_form_is_refused() {
+    let place = Place::with(SUBJECTS);
+    for name in ["x.png", "x"] {
+        let said = place.pial(&["graph", "w.yaml", "-o", name]);
+        assert_eq!(said.code, Some(2));
+        assert!(said.err.contains(".svg, .dot or .json") && !place.path(name).exists(), "{}", said.err);
+    }
+    assert_eq!(place.pial(&["graph", "w.yaml", "-o", "x.png", "--format", "svg"]).code, Some(0));
+}

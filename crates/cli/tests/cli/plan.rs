@@ -75,12 +75,20 @@ fn every_node_with_all() {
 }
 
 #[test]
-fn a_wrong_document_is_refused_and_a_missing_program_is_a_warning() {
+fn what_a_run_would_refuse_is_refused() {
     let place =
         Place::with("pial: 1\nnodes:\n  a: {command: [no-such-tool], inputs: {f: {type: file, value: none.nii}}}\n");
     let said = place.pial(&["plan", "w.yaml"]);
-    assert_eq!(said.code, Some(0));
-    assert!(said.err.contains("no-such-tool") && said.err.contains("none.nii"), "{}", said.err);
+    assert_eq!((said.code, place.run(&[]).code), (Some(2), Some(2)));
+    assert!(
+        said.out.contains("1 of 1 node") && said.err.contains("no-such-tool") && said.err.contains("none.nii"),
+        "{}",
+        said.err
+    );
+    place.write("w.yaml", "pial: 1\nnodes:\n  a: {command: [echo], resources: {gpus: 2}}\n");
+    let said = place.pial(&["plan", "w.yaml", "--gpus", "0"]);
+    assert_eq!((said.code, place.run(&["--gpus", "0"]).code), (Some(2), Some(2)), "{}", said.err);
+    assert_eq!(place.pial(&["plan", "w.yaml", "--gpus", "2"]).code, Some(0));
     place.write("w.yaml", "pial: 1\nnodes:\n  a: {comand: [x]}\n");
     let said = place.pial(&["plan", "w.yaml"]);
     assert_eq!((said.code, said.out.as_str()), (Some(2), ""));

@@ -76,3 +76,17 @@ fn a_killed_engine_is_told_and_what_it_left_can_be_cleaned() {
     place.write("go", "");
     assert_eq!(place.run(&[]).code, Some(0));
 }
+
+#[test]
+fn what_was_interrupted_is_counted_as_such() {
+    let place = place();
+    let mut run = place.begin();
+    status_when_slow_runs(&place);
+    Command::new("kill").args(["-INT", &run.id().to_string()]).status().unwrap();
+    assert_eq!(run.wait().unwrap().code(), Some(130));
+    let counts = &place.json(&["status"])["counts"];
+    let keys = ["nodes", "done", "cached", "failed", "skipped", "running", "interrupted", "left"];
+    assert_eq!(keys.map(|key| counts[key].as_u64().unwrap()), [4, 3, 0, 0, 0, 0, 1, 0]);
+    let text = place.pial(&["status"]).out;
+    assert!(text.contains("4 nodes: 3 done, 1 interrupted\n") && text.contains("\ninterrupted\n  slow é"), "{text}");
+}

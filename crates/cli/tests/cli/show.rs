@@ -104,3 +104,58 @@ fn crashes_are_listed_and_shown() {
     }
     assert_eq!(place.pial(&["crash", "good"]).code, Some(2));
 }
+
+#[test]
+fn workflows_that_share_names_and_a_directory_are_told_apart() {
+    let place = Place::with(SUBJECTS);
+    place.run(&[]);
+    place.write("second.yaml", &SUBJECTS.replace("name: demo", "name: second").replace("width: 3", "width: 9"));
+    assert_eq!(place.pial(&["run", "second.yaml", "-q"]).code, Some(0));
+    let first = place.json(&["show", "wide", "w.yaml"]);
+    assert_eq!((&first["outputs"]["t"], &first["results"]), (&"3".into(), &1.into()));
+    assert_eq!(first["directory"], "work/demo/wide".replace("work", "HERE/work"));
+    assert_eq!(place.json(&["show", "wide"])["outputs"]["t"], "9");
+    assert!(!place.pial(&["why", "wide", "w.yaml"]).out.contains("before that"));
+}
+
+#[test]
+fn what_would_run_now_is_not_taken_for_what_ran() {
+    let place = Place::with(SUBJECTS);
+    place.run(&[]);
+    assert!(place.pial(&["show", "wide"]).out.contains("\ncommand    "));
+    place.write("w.yaml", &SUBJECTS.replace("width: 3", "width: 4"));
+    let text = place.pial(&["show", "wide"]).out;
+    assert!(text.contains("command it would run now") && !text.contains("\ninputs\n"), "{text}");
+    let json = place.json(&["show", "wide"]);
+    assert_eq!((&json["outdated"], &json["outputs"]["t"]), (&true.into(), &"3".into()));
+}
+
+#[test]
+fn some_axes_in_any_order_select_nodes() {
+    let place = Place::with(
+        "pial: 1\nparameters: {s: [sub-01, sub-02], dose: [0.5, 1]}\nnodes:\n  a: {command: [echo, '{s}', '{dose}'], outputs: {t: {stdout: string}}}\n",
+    );
+    assert_eq!(place.run(&[]).code, Some(0));
+    let number = |name: &str| place.json(&["show", name]).as_array().map_or(1, Vec::len);
+    assert_eq!(["a", "a[s=sub-02]", "a[dose=1.0]", "a[dose=.50,s=sub-01]"].map(number), [4, 2, 2, 1]);
+    assert_eq!(place.pial(&["log", "a[dose=.5,s=sub-01]", "--stdout"]).out, "sub-01 0.5\n");
+    let said = place.pial(&["show", "a[s=sub-03]"]);
+    assert!(
+        said.code == Some(2) && said.err.contains("there are") && !said.err.contains("did you mean"),
+        "{}",
+        said.err
+    );
+}
+
+#[test]
+fn a_document_that_was_moved_is_asked_for() {
+    let place = Place::with(SUBJECTS);
+    place.run(&[]);
+    std::fs::rename(place.path("w.yaml"), place.path("moved.yaml")).unwrap();
+    for command in ["show", "why"] {
+        let said = place.pial(&[command, "wide"]);
+        assert_eq!(said.code, Some(2));
+        assert!(said.err.contains("give the document after the node"), "{}", said.err);
+        assert_eq!(place.pial(&[command, "wide", "moved.yaml"]).code, Some(0));
+    }
+}

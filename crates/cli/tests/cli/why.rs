@@ -119,3 +119,55 @@ fn names_are_suggested() {
         assert!(said.err.contains(hint), "{}", said.err);
     }
 }
+
+const LISTED: &str = "
+pial: 1
+nodes:
+  find: {builtin: selectfiles, inputs: {base_directory: in, templates: {t: '*.txt'}, force_lists: true}}
+  each: {command: [cat, '{f}'], map: f, inputs: {f: {type: file, from: find.t}}, outputs: {t: {stdout: string}}}
+";
+
+#[test]
+fn what_was_found_and_gathered_is_told() {
+    let place = Place::with(LISTED);
+    assert_eq!(place.run(&[]).code, Some(0));
+    place.write("in/c.txt", "c\n");
+    let found = told(&place, &["find"]);
+    assert!(found.contains("what it found has changed") && found.contains("was  2 files\n    is   3 files"), "{found}");
+    assert_eq!(place.run(&[]).code, Some(0));
+    let (found, each) = (told(&place, &["find"]), told(&place, &["each"]));
+    assert!(found.contains("What it found changed") && !found.contains("missing or changed"), "{found}");
+    assert!(each.contains("The list of items was 2, is 3") && !each.contains("missing or changed"), "{each}");
+    place.write("in/c.txt", "other\n");
+    assert_eq!(place.run(&[]).code, Some(0));
+    let each = told(&place, &["each"]);
+    assert!(each.contains("What it gathered changed"), "{each}");
+    place.write("w.yaml", &LISTED.replace("from: find.t", "value: [in/b.txt]"));
+    let each = told(&place, &["each"]);
+    assert!(each.contains("the list of items was 3, is 1"), "{each}");
+}
+
+#[test]
+fn who_waits_for_what_failed_says_so() {
+    let document = |code: &str| {
+        format!(
+            "pial: 1\nnodes:\n  a: {{command: 'echo 1; exit {code}', shell: true, outputs: {{o: {{stdout: string}}}}}}\n  b: {{command: [echo, '{{x}}'], inputs: {{x: {{from: a.o}}}}, outputs: {{o: {{stdout: string}}}}}}\n  c: {{command: [echo, '{{x}}'], inputs: {{x: {{from: b.o}}}}}}\n"
+        )
+    };
+    let place = Place::with(&document("3"));
+    let waits = || {
+        for node in ["b", "c"] {
+            assert!(told(&place, &[node]).starts_with(&format!("{node} waits for a, which failed last time")));
+            assert_eq!(place.json(&["why", node])[0]["waits_for"], "a");
+        }
+        assert!(place.pial(&["plan", "w.yaml", "--all"]).out.contains("  waits for a, which failed last time"));
+        assert!(place.pial(&["show", "c"]).out.contains("; waits for"));
+    };
+    assert_eq!(place.run(&[]).code, Some(1));
+    waits();
+    place.write("w.yaml", &document("0"));
+    assert_eq!(place.run(&[]).code, Some(0));
+    place.write("w.yaml", &document("4"));
+    assert_eq!(place.run(&[]).code, Some(1));
+    waits();
+}
