@@ -7,16 +7,17 @@ use std::process::ExitCode;
 use clap::Args;
 use pial_core::arena::{NodeId, TemplateId};
 use pial_core::plan::Plan;
-use pial_core::schedule::{Budget, BudgetProblem};
+use pial_core::schedule::Budget;
+use pial_core::tree::Problem;
 use pial_engine::dry::{Dry, Reason, Verdict};
 use pial_engine::history::History;
 use pial_engine::record::Content;
 use pial_engine::store::Store;
 use serde_json::{Value as Json, json};
 
-use super::run::BudgetArguments;
+use super::run::{BudgetArguments, beforehand};
 use crate::failure::Failure;
-use crate::load::{DocumentArguments, Loaded, load, work_directory};
+use crate::load::{DocumentArguments, Examined, Loaded, examine, work_directory};
 use crate::progress::print;
 use crate::text::{count, duration, size, table};
 
@@ -66,9 +67,9 @@ struct Cost {
 
 /// Prints it.
 pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
-    let loaded = load(&arguments.document)?;
+    let examined = examine(&arguments.document)?;
     let budget = arguments.budget.budget()?;
-    let warnings = warnings(&loaded, &budget);
+    let (loaded, warnings) = check(examined, &budget)?;
     let work = work_directory(&arguments.document.settings.work)?;
     let history = History::open(&work)?;
     let mut store = Store::open(&work, false, &loaded.plan, &loaded.interfaces)?;
@@ -87,18 +88,21 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// What a run would refuse to begin with, and nodes that only run alone.
-fn warnings(loaded: &Loaded, budget: &Budget) -> Vec<String> {
-    let missing = pial_engine::preflight::check(&loaded.plan, &loaded.interfaces).into_iter().map(|problem| {
+/// The plan, or all that is wrong with the document and missing here; of a right document what is missing here is a
+/// warning, beside what a run would warn of.
+fn check(mut examined: Examined, budget: &Budget) -> Result<(Loaded, Vec<String>), Failure> {
+    let Some(loaded) = &examined.loaded else { return Err(examined.failure()) };
+    let (missing, warnings) = beforehand(loaded, budget);
+    if !examined.problems.is_empty() {
+        examined.problems.extend(missing);
+        return Err(examined.failure());
+    }
+    let missing = Problem::sorted(missing).into_iter().map(|problem| {
         let file = problem.file.as_deref().unwrap_or(&loaded.document);
         format!("{file}:{}: {}", problem.mark, problem.message)
     });
-    let budget = budget.problems(&loaded.plan).into_iter().map(|problem| match problem {
-        BudgetProblem::Alone { node, message } | BudgetProblem::Impossible { node, message } => {
-            format!("`{node}` {message}")
-        }
-    });
-    missing.chain(budget).collect()
+    let warnings = missing.chain(warnings).collect();
+    Ok((examined.sound()?, warnings))
 }
 
 fn groups(plan: &Plan, dry: &Dry<'_, '_>) -> HashMap<TemplateId, Group> {
