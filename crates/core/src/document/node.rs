@@ -89,8 +89,8 @@ pub(super) fn read(entry: Entry, problems: &mut Vec<Problem>) -> Node {
     }
 }
 
-/// Whether something that looks like a node says what it runs.
-fn has_work(tree: &Tree) -> bool {
+/// Whether something says what it runs, as a node does.
+pub(super) fn has_work(tree: &Tree) -> bool {
     matches!(&tree.kind, Kind::Map(entries) if entries.iter().any(|entry| WORKS.contains(&entry.key.as_str())))
 }
 

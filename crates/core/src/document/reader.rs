@@ -51,6 +51,12 @@ impl Fields {
         Fields { mark, unread: Unread(unread), entries }
     }
 
+    /// Nodes that stand beside `nodes`, which is reported.
+    pub fn stray_nodes(&mut self, known: &[&str]) -> Vec<Entry> {
+        let stray = |entry: &mut Entry| !known.contains(&entry.key.as_str()) && super::node::has_work(&entry.value);
+        self.entries.extract_if(.., stray).collect()
+    }
+
     /// The entries of the mapping under `key`; none when there is none or it is no mapping.
     pub fn mapping(&mut self, key: &str, problems: &mut Vec<Problem>) -> Vec<Entry> {
         let Some(tree) = self.take(key) else { return Vec::new() };
@@ -92,9 +98,7 @@ impl Fields {
 
 /// What to do with an unknown key of a workflow that looks like a node.
 fn deeper(entry: &Entry, known: &[&str]) -> String {
-    let Kind::Map(inner) = &entry.value.kind else { return String::new() };
-    let has = |keys: &[&str]| inner.iter().any(|entry| keys.contains(&entry.key.as_str()));
-    if known.contains(&"nodes") && has(&super::node::WORKS) {
+    if known.contains(&"nodes") && super::node::has_work(&entry.value) {
         return format!("; if `{}` is a node, indent it so that it stands under `nodes`", entry.key);
     }
     String::new()

@@ -43,7 +43,8 @@ pub(super) fn read_workflow(tree: Tree, whole: bool, problems: &mut Vec<Problem>
             Vec::new()
         }
     };
-    let nodes = nodes.into_iter().map(|entry| node::read(entry, problems)).collect();
+    let stray = fields.stray_nodes(KEYS);
+    let nodes = nodes.into_iter().chain(stray).map(|entry| node::read(entry, problems)).collect();
     let outputs = fields.mapping("outputs", problems);
     let outputs = outputs.into_iter().map(|entry| output(entry, problems)).collect();
     let name = name.unwrap_or(Name { text: "workflow".to_owned(), mark });

@@ -106,7 +106,8 @@ pub(super) fn node(state: &mut State, scope: usize, node: &Node) -> (Vec<(String
     };
     let mut known: Vec<(String, AxisId, usize)> = Vec::new();
     let mut unknown = false;
-    if let Some(name) = &node.itersource {
+    let iterates = !node.iterables.is_empty();
+    if let Some(name) = node.itersource.as_ref().filter(|_| iterates) {
         match state.scopes[scope].names.get(&name.text) {
             Some(Entry::Node(id)) => {
                 known = state.pending[*id].axes.clone();

@@ -123,13 +123,13 @@ pub fn plan_among(
         problems.extend(more);
         plan
     });
-    let show = |p: Problem| {
+    let show = |p: pial_core::tree::Problem| {
         let file = p.file.map_or_else(String::new, |file| format!("{file}:"));
         format!("{file}{} {}", p.mark, p.message)
     };
     match plan {
         Some(plan) if problems.is_empty() => Ok(plan),
-        _ => Err(Problem::sorted(problems).into_iter().map(show).collect()),
+        _ => Err(pial_core::tree::Problem::sorted(problems).into_iter().map(show).collect()),
     }
 }
 
