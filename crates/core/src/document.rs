@@ -191,7 +191,7 @@ pub enum Work {
     /// A node the engine carries out itself.
     Builtin(Name),
     /// A nested workflow.
-    Workflow(Box<Nested>),
+    Workflow(Nested),
     /// It could not be read, which is reported.
     Broken,
 }
@@ -200,7 +200,7 @@ pub enum Work {
 #[derive(Debug, Clone)]
 pub enum Nested {
     /// Written in place.
-    Inline(Workflow),
+    Inline(Box<Workflow>),
     /// The path of a document.
     File(Name),
 }

@@ -312,6 +312,7 @@ fn what_would_be_taken_otherwise_than_meant_is_refused() {
         [
             "1:27 the parameter `a` has `by` but no `iterate`",
             "1:71 the output `o` needs one of `from` and `value`",
+            "1:87 there is no node `a`",
             "1:99 the output `p` has no key `map`",
         ]
     );
@@ -358,7 +359,7 @@ h: {command: [t]}
             "13:36 `c` has no output `oo`; did you mean `o`? (it has o)",
             "15:56 the node `f` has no key `inpts`; did you mean `inputs`?",
             "16:63 `from` takes node.output, not a mapping",
-            "16:82 there is no node `nowhere`",
+            "16:75 there is no node `nowhere`",
             "17:3 `outputs` stands under `nodes` as if it were a node; if it is the `outputs` of the workflow, indent it less",
             "18:1 the workflow has no key `h`; if `h` is a node, indent it so that it stands under `nodes`",
         ]

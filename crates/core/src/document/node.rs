@@ -135,9 +135,9 @@ fn work(fields: &mut Fields, name: &Name, problems: &mut Vec<Problem>) -> Option
         "command" => command(tree, shell, problems),
         _ => match tree.kind {
             Kind::Text(text) => Some(Nested::File(Name { text, mark: tree.mark })),
-            _ => Some(Nested::Inline(workflow::read_workflow(tree, false, problems))),
+            _ => Some(Nested::Inline(Box::new(workflow::read_workflow(tree, false, problems)))),
         }
-        .map(|nested| Work::Workflow(Box::new(nested))),
+        .map(Work::Workflow),
     }
 }
 

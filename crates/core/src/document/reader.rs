@@ -37,10 +37,10 @@ impl Fields {
         }
         // A mapping under a key that nothing is like may have been meant as any key that is not there.
         let any = entries.iter().any(|entry| {
-            let unknown = !known.contains(&entry.key.as_str());
-            unknown
-                && matches!(entry.value.kind, Kind::Map(_))
-                && suggestion(&entry.key, known.iter().copied()).is_none()
+            let node = known.contains(&"nodes") && super::node::has_work(&entry.value);
+            let unknown = !known.contains(&entry.key.as_str()) && !node;
+            let mapping = matches!(entry.value.kind, Kind::Map(_));
+            unknown && mapping && suggestion(&entry.key, known.iter().copied()).is_none()
         });
         if any {
             let absent = known.iter().filter(|key| !entries.iter().any(|entry| entry.key == **key));

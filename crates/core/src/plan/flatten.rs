@@ -122,7 +122,7 @@ impl Flattener<'_> {
         let work = std::mem::replace(&mut node.work, document::Work::Command(Vec::new()));
         let name = node.name.clone();
         let entry = match work {
-            document::Work::Workflow(nested) => self.declare_nested(scope, site, node, *nested),
+            document::Work::Workflow(nested) => self.declare_nested(scope, site, node, nested),
             document::Work::Broken => self.broken(scope, node, true),
             work => {
                 let builtin = matches!(work, document::Work::Builtin(_));
@@ -175,7 +175,7 @@ impl Flattener<'_> {
             return Entry::Broken;
         }
         let mut workflow = match nested {
-            Nested::Inline(workflow) => workflow,
+            Nested::Inline(workflow) => *workflow,
             Nested::File(path) => match self.read_nested(site, &path) {
                 Some((workflow, base, file)) => {
                     inner.base = base;
