@@ -171,7 +171,10 @@ nodes:
         assert!(ran.stderr.contains(part), "{part}: {}", ran.stderr);
     }
     let empty = "{pial: 1, name: w, parameters: {s: []}, nodes: {a: {command: ['true', '{s}']}}}";
-    assert!(place.run(empty, &[]).stderr.contains("`s` has no values, so nothing that depends on it runs"));
+    place.write("w.yaml", empty);
+    let output = place.pial(&["run", "w.yaml"]).output().unwrap();
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(stderr.contains("`s` has no values, so nothing that depends on it runs"), "{stderr}");
 }
 
 #[test]
