@@ -6,7 +6,9 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use pial_core::document::Workflow;
 use pial_core::plan::{Options, Plan, Setting};
+use pial_core::tree::Problem;
 use pial_core::value::Value;
 use pial_engine::catalogue::Interfaces;
 use pial_engine::history::{History, LastRun};
@@ -53,6 +55,40 @@ pub struct Loaded {
     pub settings: Vec<(String, Setting)>,
     /// The current directory.
     pub directory: String,
+}
+
+/// What could be made of a document, and all that is wrong with it.
+#[derive(Debug)]
+pub struct Examined {
+    /// A plan, with parts missing when there are problems.
+    pub loaded: Option<Loaded>,
+    /// The problems, by file and place.
+    pub problems: Vec<Problem>,
+    /// The document's absolute path, or `-`.
+    pub document: String,
+}
+
+impl Examined {
+    /// The plan, unless something is wrong.
+    pub fn sound(self) -> Result<Loaded, Failure> {
+        match self.loaded {
+            Some(loaded) if self.problems.is_empty() => Ok(loaded),
+            loaded => Err(Examined { loaded, ..self }.failure()),
+        }
+    }
+
+    /// The problems as a failure.
+    pub fn failure(self) -> Failure {
+        Failure::Document(self.document, Problem::sorted(self.problems))
+    }
+}
+
+/// Reads a document and makes of it what can be made, so that more mistakes can be looked for.
+pub fn examine(arguments: &DocumentArguments) -> Result<Examined, Failure> {
+    let directory = current_directory()?;
+    let (text, base, document) = read(&arguments.document, &directory)?;
+    let settings = settings(&arguments.settings)?;
+    Ok(examine_text(&text, &base, document, settings, directory))
 }
 
 /// Reads, checks and expands a document.
@@ -124,21 +160,32 @@ pub fn load_text(
     settings: Vec<(String, Setting)>,
     directory: String,
 ) -> Result<Loaded, Failure> {
+    examine_text(text, base, document, settings, directory).sound()
+}
+
+fn examine_text(
+    text: &str,
+    base: &str,
+    document: String,
+    settings: Vec<(String, Setting)>,
+    directory: String,
+) -> Examined {
     let mut interfaces = Interfaces::new(catalogues());
     let options = Options { base, settings: &settings, settings_base: &directory };
-    let plan = pial_core::document::read(text).and_then(|workflow| Plan::new(workflow, &options, &mut interfaces));
-    let plan = plan.or_else(|problems| {
-        // Correct JSON is read without places; now that something is wrong the places are wanted.
-        if problems.iter().all(|problem| problem.mark.line > 0 || problem.file.is_some()) {
-            return Err(problems);
-        }
-        let marked = pial_core::document::read_with_marks(text);
-        marked.and_then(|workflow| Plan::new(workflow, &options, &mut interfaces))
-    });
-    match plan {
-        Ok(plan) => Ok(Loaded { plan, interfaces, document, settings, directory }),
-        Err(problems) => Err(Failure::Document(document, problems)),
+    let mut plan_of = |(workflow, mut problems): (Option<Workflow>, Vec<Problem>)| {
+        let (plan, more) =
+            workflow.map_or((None, Vec::new()), |workflow| Plan::examine(workflow, &options, &mut interfaces));
+        problems.extend(more);
+        (plan, problems)
+    };
+    let (mut plan, mut problems) = plan_of(pial_core::document::examine(text));
+    // JSON is read without places; now that something is wrong the places are wanted.
+    if problems.iter().any(|problem| problem.mark.line == 0 && problem.file.is_none()) {
+        (plan, problems) = plan_of(pial_core::document::examine_with_marks(text));
     }
+    let name = document.clone();
+    let loaded = plan.map(|plan| Loaded { plan, interfaces, document, settings, directory });
+    Examined { loaded, problems, document: name }
 }
 
 /// The user's own catalogues, first one first.

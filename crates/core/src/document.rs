@@ -21,25 +21,35 @@ pub const VERSION: i64 = 1;
 /// # Errors
 /// Every problem of form: unknown keys, wrong kinds of value, missing parts, each with its place.
 pub fn read(text: &str) -> Result<Workflow, Vec<Problem>> {
-    if text.trim_start().starts_with('{')
-        && let Ok(tree) = crate::tree::parse_json(text)
-        && let Ok(workflow) = workflow::read(tree)
-    {
-        return Ok(workflow);
+    match examine(text) {
+        (Some(workflow), problems) if problems.is_empty() => Ok(workflow),
+        (_, problems) => Err(problems),
     }
-    read_with_marks(text)
 }
 
-/// Reads a document's text so that every part knows its place; [`read`] skips that for correct JSON.
-///
-/// # Errors
-/// As [`read`].
-pub fn read_with_marks(text: &str) -> Result<Workflow, Vec<Problem>> {
+/// Reads as much of a document as can be read, and all that is wrong with its form. What could not be read is marked
+/// as such, so that whoever looks further finds no second mistake in it. No workflow when it is no YAML or JSON at all.
+pub fn examine(text: &str) -> (Option<Workflow>, Vec<Problem>) {
+    if text.trim_start().starts_with('{')
+        && let Ok(tree) = crate::tree::parse_json(text)
+        && let (workflow, problems) = workflow::read(tree)
+        && problems.is_empty()
+    {
+        return (Some(workflow), problems);
+    }
+    examine_with_marks(text)
+}
+
+/// As [`examine`], so that every part knows its place; that one skips it for JSON of a correct form.
+pub fn examine_with_marks(text: &str) -> (Option<Workflow>, Vec<Problem>) {
     let tree = crate::tree::parse_yaml(text).map_err(|yaml| match crate::tree::parse_json(text) {
-        Err(json) if text.trim_start().starts_with('{') => vec![json],
-        _ => vec![yaml],
-    })?;
-    workflow::read(tree)
+        Err(json) if text.trim_start().starts_with('{') => json,
+        _ => yaml,
+    });
+    match tree.map(workflow::read) {
+        Ok((workflow, problems)) => (Some(workflow), problems),
+        Err(problem) => (None, vec![problem]),
+    }
 }
 
 /// A name and where it stands.
@@ -49,6 +59,21 @@ pub struct Name {
     pub text: String,
     /// Its place.
     pub mark: Mark,
+}
+
+/// Keys whose content could not be read: what is missing there is no second mistake.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Unread(Vec<String>);
+
+impl Unread {
+    fn add(&mut self, key: &str) {
+        self.0.push(key.to_owned());
+    }
+
+    /// Whether the content of `key` could not be read.
+    pub fn holds(&self, key: &str) -> bool {
+        self.0.iter().any(|unread| unread == key)
+    }
 }
 
 /// A whole workflow.
@@ -68,6 +93,8 @@ pub struct Workflow {
     pub nodes: Vec<Node>,
     /// The outputs of the workflow.
     pub outputs: Vec<WorkflowOutput>,
+    /// What could not be read of it.
+    pub unread: Unread,
 }
 
 /// An input of a workflow.
@@ -90,6 +117,8 @@ pub enum Default {
     Value(Tree),
     /// The graph below is expanded over these values.
     Iterate(Iterate),
+    /// It could not be read, which is reported.
+    Broken,
 }
 
 /// The values of an iterated parameter or input.
@@ -104,6 +133,8 @@ pub enum Iterate {
         /// For each combination of their values, the values.
         table: Vec<(Vec<Tree>, Vec<Tree>)>,
     },
+    /// They could not be read, which is reported.
+    Broken,
 }
 
 /// An output of a workflow.
@@ -144,6 +175,8 @@ pub struct Node {
     pub retries: Option<u32>,
     /// Variables added to its environment.
     pub environment: Vec<(String, String)>,
+    /// What could not be read of it.
+    pub unread: Unread,
 }
 
 /// What a node runs.
@@ -158,14 +191,16 @@ pub enum Work {
     /// A node the engine carries out itself.
     Builtin(Name),
     /// A nested workflow.
-    Workflow(Box<Nested>),
+    Workflow(Nested),
+    /// It could not be read, which is reported.
+    Broken,
 }
 
 /// A nested workflow, written in place or in a file of its own.
 #[derive(Debug, Clone)]
 pub enum Nested {
     /// Written in place.
-    Inline(Workflow),
+    Inline(Box<Workflow>),
     /// The path of a document.
     File(Name),
 }
@@ -223,6 +258,20 @@ pub enum ExpressionKind {
     List(Vec<Expression>),
     /// A mapping with expressions in it.
     Map(Vec<(String, Expression)>),
+    /// It could not be read, which is reported.
+    Broken,
+}
+
+impl Expression {
+    /// Whether some of it could not be read.
+    pub fn is_broken(&self) -> bool {
+        match &self.kind {
+            ExpressionKind::Broken => true,
+            ExpressionKind::List(items) => items.iter().any(Expression::is_broken),
+            ExpressionKind::Map(entries) => entries.iter().any(|(_, item)| item.is_broken()),
+            ExpressionKind::Value(_) | ExpressionKind::Text(_) | ExpressionKind::From(_) => false,
+        }
+    }
 }
 
 /// An output a command declares.
@@ -254,7 +303,7 @@ pub enum OutputSource {
 /// The inputs a node runs over item by item.
 #[derive(Debug, Clone)]
 pub struct Map {
-    /// The inputs (iterfield).
+    /// The inputs (iterfield); none when they could not be read.
     pub fields: Vec<Name>,
     /// Whether lists of lists are run over to their leaves.
     pub nested: bool,
@@ -263,7 +312,7 @@ pub struct Map {
 /// What a node gathers.
 #[derive(Debug, Clone)]
 pub struct Join {
-    /// The iterated parameters, or the node whose iterables end here (joinsource).
+    /// The iterated parameters, or the node whose iterables end here (joinsource); none when they could not be read.
     pub source: Vec<Name>,
     /// The inputs that become lists (joinfield); all that vary when empty.
     pub fields: Vec<Name>,

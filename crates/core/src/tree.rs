@@ -10,7 +10,7 @@ use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use crate::value::Value;
 
 /// A place in a document. Lines and columns count from 1; line 0 means unknown.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Mark {
     /// Line, from 1.
     pub line: u32,
@@ -230,6 +230,14 @@ impl Problem {
     /// A problem at a place in the main document.
     pub fn at(mark: Mark, message: impl Into<String>) -> Problem {
         Problem { file: None, mark, message: message.into() }
+    }
+
+    /// Problems by file and place, each once.
+    pub fn sorted(mut problems: Vec<Problem>) -> Vec<Problem> {
+        problems.sort_by(|a, b| (&a.file, a.mark).cmp(&(&b.file, b.mark)));
+        let mut seen = std::collections::HashSet::with_capacity(problems.len());
+        problems.retain(|problem| seen.insert((problem.file.clone(), problem.mark, problem.message.clone())));
+        problems
     }
 }
 

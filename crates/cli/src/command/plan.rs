@@ -7,16 +7,17 @@ use std::process::ExitCode;
 use clap::Args;
 use pial_core::arena::{NodeId, TemplateId};
 use pial_core::plan::Plan;
-use pial_core::schedule::{Budget, BudgetProblem};
+use pial_core::schedule::Budget;
+use pial_core::tree::Problem;
 use pial_engine::dry::{Dry, Reason, Verdict};
 use pial_engine::history::History;
 use pial_engine::record::Content;
 use pial_engine::store::Store;
 use serde_json::{Value as Json, json};
 
-use super::run::BudgetArguments;
+use super::run::{BudgetArguments, beforehand};
 use crate::failure::Failure;
-use crate::load::{DocumentArguments, Loaded, load, work_directory};
+use crate::load::{DocumentArguments, Examined, Loaded, examine, work_directory};
 use crate::progress::print;
 use crate::text::{count, duration, size, table};
 
@@ -67,9 +68,9 @@ struct Cost {
 
 /// Prints it.
 pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
-    let loaded = load(&arguments.document)?;
+    let examined = examine(&arguments.document)?;
     let budget = arguments.budget.budget()?;
-    let (refusals, warnings) = troubles(&loaded, &budget);
+    let (loaded, refusals, warnings) = check(examined, &budget)?;
     let work = work_directory(&arguments.document.settings.work)?;
     let history = History::of_workflow(&work, &loaded.plan.name)?;
     let mut store = Store::open(&work, false, &loaded.plan, &loaded.interfaces)?;
@@ -93,20 +94,21 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     Ok(ExitCode::from(2))
 }
 
-/// Why a run would refuse to begin, and what it would warn of: nodes that only run alone.
-fn troubles(loaded: &Loaded, budget: &Budget) -> (Vec<String>, Vec<String>) {
-    let missing = pial_engine::preflight::check(&loaded.plan, &loaded.interfaces).into_iter().map(|problem| {
+/// The plan of a right document, why a run would still refuse to begin, and what it would warn of; else all that is
+/// wrong with the document and missing here.
+fn check(mut examined: Examined, budget: &Budget) -> Result<(Loaded, Vec<String>, Vec<String>), Failure> {
+    let Some(loaded) = &examined.loaded else { return Err(examined.failure()) };
+    let (missing, warnings) = beforehand(loaded, budget);
+    if !examined.problems.is_empty() {
+        examined.problems.extend(missing);
+        return Err(examined.failure());
+    }
+    let refusals = Problem::sorted(missing).into_iter().map(|problem| {
         let file = problem.file.as_deref().unwrap_or(&loaded.document);
         format!("{file}:{}: {}", problem.mark, problem.message)
     });
-    let (mut refusals, mut warnings) = (missing.collect::<Vec<_>>(), Vec::new());
-    for problem in budget.problems(&loaded.plan) {
-        match problem {
-            BudgetProblem::Alone { node, message } => warnings.push(format!("`{node}` {message}")),
-            BudgetProblem::Impossible { node, message } => refusals.push(format!("`{node}` {message}")),
-        }
-    }
-    (refusals, warnings)
+    let refusals = refusals.collect();
+    Ok((examined.sound()?, refusals, warnings))
 }
 
 fn groups(plan: &Plan, dry: &Dry<'_, '_>) -> HashMap<TemplateId, Group> {

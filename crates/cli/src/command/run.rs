@@ -5,11 +5,12 @@ use std::process::ExitCode;
 
 use clap::Args;
 use pial_core::schedule::{Budget, BudgetProblem};
+use pial_core::tree::Problem;
 use pial_engine::observe::{Observer, Report, Summary};
 use pial_engine::run::Options;
 
 use crate::failure::Failure;
-use crate::load::{DocumentArguments, Loaded, load, logged};
+use crate::load::{DocumentArguments, Examined, Loaded, examine, logged};
 use crate::progress;
 
 /// Run a workflow; what was done before and still stands is not done again
@@ -84,10 +85,10 @@ impl BudgetArguments {
 
 /// Runs it.
 pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
-    let loaded = load(&arguments.document)?;
+    let examined = examine(&arguments.document)?;
     let budget = arguments.budget.budget()?;
     let mut observer = progress::observer(arguments.json, arguments.quiet);
-    check(&loaded, &budget, observer.as_mut())?;
+    let loaded = check(examined, &budget, observer.as_mut())?;
     let options = Options {
         work: arguments.document.settings.work.clone(),
         document: loaded.document.clone(),
@@ -110,20 +111,38 @@ fn exit_code(summary: &Summary) -> ExitCode {
     }
 }
 
-/// What can be known to be missing before anything runs.
-fn check(loaded: &Loaded, budget: &Budget, observer: &mut dyn Observer) -> Result<(), Failure> {
+/// What can be known to be wrong or missing before anything runs, all of it at once.
+fn check(mut examined: Examined, budget: &Budget, observer: &mut dyn Observer) -> Result<Loaded, Failure> {
+    let Some(loaded) = &examined.loaded else { return examined.sound() };
+    let sound = examined.problems.is_empty();
+    let (missing, warnings) = beforehand(loaded, budget);
+    examined.problems.extend(missing);
+    // What a plan in parts says of itself may not be so once it is whole.
+    for warning in warnings.iter().filter(|_| sound) {
+        observer.report(&Report::Warning(warning));
+    }
+    examined.sound()
+}
+
+/// What this machine and the budget lack for a plan, and what a run of it should be warned of.
+pub fn beforehand(loaded: &Loaded, budget: &Budget) -> (Vec<Problem>, Vec<String>) {
     let mut problems = pial_engine::preflight::check(&loaded.plan, &loaded.interfaces);
+    let mut warnings: Vec<String> = loaded.plan.empty_axes().map(empty_axis).collect();
     for problem in budget.problems(&loaded.plan) {
         match problem {
-            BudgetProblem::Alone { node, message } => observer.report(&Report::Warning(&format!("`{node}` {message}"))),
+            BudgetProblem::Alone { node, message } => warnings.push(format!("`{node}` {message}")),
             BudgetProblem::Impossible { node, message } => {
                 let template = loaded.plan.templates.values().iter().find(|template| template.name == node);
-                let mark = template.map_or_else(Default::default, |template| template.mark);
-                problems.push(pial_core::tree::Problem::at(mark, format!("`{node}` {message}")));
+                let (file, mark) = template.map(|template| (template.file.clone(), template.mark)).unwrap_or_default();
+                problems.push(Problem { file, mark, message: format!("`{node}` {message}") });
             }
         }
     }
-    if problems.is_empty() { Ok(()) } else { Err(Failure::Document(loaded.document.clone(), problems)) }
+    (problems, warnings)
+}
+
+fn empty_axis(name: &str) -> String {
+    format!("`{name}` has no values, so nothing that depends on it runs")
 }
 
 /// This executable, also when it was replaced while it runs.

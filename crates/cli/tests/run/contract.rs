@@ -151,6 +151,36 @@ fn resources_that_the_run_has_none_of_are_2() {
 }
 
 #[test]
+fn what_is_wrong_in_the_document_and_what_is_missing_here_are_told_together() {
+    let place = Place::make();
+    let document = "
+pial: 1
+name: w
+nodes:
+  a: {command: [nosuchprogram], inputs: {i: {type: file, value: gone.nii}}, resources: {licence: 9}}
+  b: {comand: [t]}
+  c: {builtin: merge, inputs: {x: {from: nowhere.out}, y: {from: b.out}}}
+";
+    let ran = place.run(document, &[]);
+    assert_eq!(ran.code, Some(2));
+    for part in [
+        "`nosuchprogram`",
+        "gone.nii",
+        "--resource licence=9",
+        "no key `comand`",
+        "no node `nowhere`",
+        "pial: 5 problems",
+    ] {
+        assert!(ran.stderr.contains(part), "{part}: {}", ran.stderr);
+    }
+    let empty = "{pial: 1, name: w, parameters: {s: []}, nodes: {a: {command: ['true', '{s}']}}}";
+    place.write("w.yaml", empty);
+    let output = place.pial(&["run", "w.yaml"]).output().unwrap();
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(stderr.contains("`s` has no values, so nothing that depends on it runs"), "{stderr}");
+}
+
+#[test]
 fn steps_are_given_graphics_processors_of_their_own_and_threads_as_asked() {
     let place = Place::make();
     let document = "

@@ -48,7 +48,7 @@ pub(super) fn read(tree: Tree, problems: &mut Vec<Problem>) -> Expression {
             }
             other => {
                 problems.push(Problem::at(other.mark, format!("`from` takes node.output, not {}", other.what())));
-                ExpressionKind::Value(Value::Null)
+                ExpressionKind::Broken
             }
         },
         Kind::Map(mut entries) if entries.len() == 1 && entries[0].key == "value" => {
@@ -61,7 +61,7 @@ pub(super) fn read(tree: Tree, problems: &mut Vec<Problem>) -> Expression {
                  be {{type: ..., from: node.output}}, and a mapping meant as it stands is {{value: {{...}}}}"
             );
             problems.push(Problem::at(mark, message));
-            ExpressionKind::Value(Value::Null)
+            ExpressionKind::Broken
         }
         Kind::Map(entries) => map(entries.into_iter().map(|entry| (entry.key, read(entry.value, problems))).collect()),
         kind => ExpressionKind::Value(Tree { mark, kind }.to_value()),

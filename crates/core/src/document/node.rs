@@ -1,9 +1,10 @@
 //! Reads one node of a document.
 
-use super::reader::{Fields, mapping, name, names, wrong};
+use super::reader::{Fields, name, names, wrong};
 use super::workflow::{self, check_name};
 use super::{
-    Expression, ExpressionKind, Input, Join, Map, Name, Nested, Node, Output, OutputSource, Resources, Word, Work,
+    Expression, ExpressionKind, Input, Iterate, Join, Map, Name, Nested, Node, Output, OutputSource, Resources, Unread,
+    Word, Work,
 };
 use super::{expression, parse_text};
 use crate::tree::{Entry, Kind, Problem, Tree};
@@ -27,40 +28,51 @@ const KEYS: &[&str] = &[
     "environment",
     "shell",
 ];
-const WORKS: &[&str] = &["interface", "command", "builtin", "workflow"];
+pub(super) const WORKS: [&str; 4] = ["interface", "command", "builtin", "workflow"];
 
-/// Reads a node; `None` when it says nothing that could run.
-pub(super) fn read(entry: Entry, problems: &mut Vec<Problem>) -> Option<Node> {
+/// Reads a node; one that says nothing that could run keeps its name.
+pub(super) fn read(entry: Entry, problems: &mut Vec<Problem>) -> Node {
     let name = Name { text: entry.key, mark: entry.mark };
     check_name(&name, problems);
+    let outer = workflow::KEYS.contains(&name.text.as_str()) && !has_work(&entry.value);
+    if outer {
+        let message = format!(
+            "`{0}` stands under `nodes` as if it were a node; if it is the `{0}` of the workflow, indent it less",
+            name.text
+        );
+        problems.push(Problem::at(name.mark, message));
+        return broken(name);
+    }
     let what = format!("the node `{}`", name.text);
     let mut fields = Fields::of(entry.value, &what, KEYS, problems);
     fields.take("description");
     let work = work(&mut fields, &name, problems);
-    let typed = matches!(work, Some(Work::Command(_) | Work::Shell(_)));
-    let inputs = fields.take("inputs").and_then(|t| mapping(t, "`inputs`", problems)).unwrap_or_default();
+    let typed = matches!(work, None | Some(Work::Command(_) | Work::Shell(_)));
+    let inputs = fields.mapping("inputs", problems);
     let inputs = inputs.into_iter().map(|entry| input(entry, typed, problems)).collect();
-    if !(typed || work.is_none())
-        && let Some(outputs) = fields.entry("outputs")
-    {
+    if !typed && let Some(outputs) = fields.entry("outputs") {
         let message = format!("{what} declares `outputs`, which only a `command` does; an interface brings its own");
         problems.push(Problem::at(outputs.mark, message));
     }
-    let outputs = fields.take("outputs").and_then(|t| mapping(t, "`outputs`", problems)).unwrap_or_default();
-    let outputs = outputs.into_iter().filter_map(|entry| output(entry, problems)).collect();
+    let outputs = fields.mapping("outputs", problems);
+    let outputs = outputs.into_iter().map(|entry| output(entry, problems)).collect();
     for key in ["synchronize", "itersource"] {
-        if fields.has(key) && !fields.has("iterables") {
+        if fields.has(key) && !fields.has("iterables") && !fields.unread.holds("iterables") {
             problems.push(Problem::at(name.mark, format!("{what} has `{key}` but no `iterables`")));
         }
     }
+    let from = fields.has("itersource") || fields.unread.holds("itersource");
     let itersource = fields.take("itersource").and_then(|tree| itersource(tree, problems));
-    let iterables = fields.take("iterables").and_then(|t| mapping(t, "`iterables`", problems)).unwrap_or_default();
+    let lost = from && itersource.is_none();
+    let iterables = fields.mapping("iterables", problems);
     let by = itersource.as_ref().map_or_else(Vec::new, |(_, by)| by.clone());
     let iterables = iterables.into_iter().map(|entry| {
         let name = Name { text: entry.key, mark: entry.mark };
-        (name, workflow::iterate(entry.value, by.clone(), problems))
+        // Without its `itersource` nobody knows what form the values must have.
+        let iterate = if lost { Iterate::Broken } else { workflow::iterate(entry.value, by.clone(), problems) };
+        (name, iterate)
     });
-    Some(Node {
+    Node {
         iterables: iterables.collect(),
         map: fields.take("map").map(|tree| map(tree, problems)),
         join: fields.take("join").map(|tree| join(tree, problems)),
@@ -70,16 +82,44 @@ pub(super) fn read(entry: Entry, problems: &mut Vec<Problem>) -> Option<Node> {
         retries: fields.take("retries").and_then(|tree| retries(&tree, problems)),
         environment: fields.take("environment").map_or_else(Vec::new, |t| workflow::environment(t, problems)),
         name,
-        work: work?,
+        work: work.unwrap_or(Work::Broken),
         inputs,
         outputs,
-    })
+        unread: fields.unread,
+    }
+}
+
+/// Whether something says what it runs, as a node does.
+pub(super) fn has_work(tree: &Tree) -> bool {
+    matches!(&tree.kind, Kind::Map(entries) if entries.iter().any(|entry| WORKS.contains(&entry.key.as_str())))
+}
+
+/// A node of which nothing is known but its name.
+fn broken(name: Name) -> Node {
+    Node {
+        name,
+        work: Work::Broken,
+        inputs: Vec::new(),
+        outputs: Vec::new(),
+        map: None,
+        join: None,
+        iterables: Vec::new(),
+        synchronize: false,
+        itersource: None,
+        resources: Resources::default(),
+        retries: None,
+        environment: Vec::new(),
+        unread: Unread::default(),
+    }
 }
 
 fn work(fields: &mut Fields, name: &Name, problems: &mut Vec<Problem>) -> Option<Work> {
     let shell = fields.flag("shell", problems).unwrap_or(false);
     let mut written = WORKS.iter().copied().filter(|key| fields.has(key));
     let (Some(key), None) = (written.next(), written.next()) else {
+        if WORKS.iter().any(|key| fields.unread.holds(key)) {
+            return None;
+        }
         let message = format!("the node `{}` needs exactly one of {}", name.text, WORKS.join(", "));
         problems.push(Problem::at(name.mark, message));
         return None;
@@ -95,9 +135,9 @@ fn work(fields: &mut Fields, name: &Name, problems: &mut Vec<Problem>) -> Option
         "command" => command(tree, shell, problems),
         _ => match tree.kind {
             Kind::Text(text) => Some(Nested::File(Name { text, mark: tree.mark })),
-            _ => Some(Nested::Inline(workflow::read_workflow(tree, false, problems))),
+            _ => Some(Nested::Inline(Box::new(workflow::read_workflow(tree, false, problems)))),
         }
-        .map(|nested| Work::Workflow(Box::new(nested))),
+        .map(Work::Workflow),
     }
 }
 
@@ -107,6 +147,13 @@ fn command(tree: Tree, shell: bool, problems: &mut Vec<Problem>) -> Option<Work>
         Kind::Text(text) => Some(Word { pieces: parse_text(text), mark: tree.mark }),
         _ => Some(Word { pieces: parse_text(&tree.to_value().to_string()), mark: tree.mark }),
     };
+    if let (Kind::List(items), false) = (&tree.kind, shell) {
+        let before = problems.len();
+        problems.extend(items.iter().enumerate().filter_map(|(at, item)| wrong_word(at + 1, item)));
+        if problems.len() > before {
+            return None;
+        }
+    }
     let work = match &tree.kind {
         Kind::Text(_) if shell => word(&tree).map(Work::Shell),
         Kind::List(items) if !shell && !items.is_empty() => {
@@ -125,6 +172,22 @@ fn command(tree: Tree, shell: bool, problems: &mut Vec<Problem>) -> Option<Work>
     work
 }
 
+/// What is wrong with an item of a command that is no word. `{s}` without quotes is a mapping to YAML.
+fn wrong_word(number: usize, item: &Tree) -> Option<Problem> {
+    let message = match &item.kind {
+        Kind::Map(entries) => match entries.as_slice() {
+            [Entry { key, value: Tree { kind: Kind::Null, .. }, .. }] => {
+                format!("word {number} of the command is a mapping; write \"{{{key}}}\" in quotes")
+            }
+            _ => format!("word {number} of the command is a mapping; write text, with quotes around a `{{`"),
+        },
+        Kind::List(_) => format!("word {number} of the command is a list; write each word by itself"),
+        Kind::Null => format!("word {number} of the command is nothing; write \"\" for an empty word"),
+        _ => return None,
+    };
+    Some(Problem::at(item.mark, message))
+}
+
 /// An input of a command may be typed: `{type: file, from: a.out}`.
 fn input(entry: Entry, typed: bool, problems: &mut Vec<Problem>) -> Input {
     let name = Name { text: entry.key, mark: entry.mark };
@@ -141,23 +204,28 @@ fn input(entry: Entry, typed: bool, problems: &mut Vec<Problem>) -> Input {
     let what = format!("the input `{}`", name.text);
     let mut fields = Fields::of(tree, &what, &["type", "from", "value", "optional", "description"], problems);
     let kind = fields.take("type").map(|tree| workflow::kind(tree, problems));
-    let mandatory = !fields.flag("optional", problems).unwrap_or(false);
+    let mandatory = !fields.has("optional");
+    let mandatory = fields.flag("optional", problems).map_or(mandatory, |optional| !optional);
     let mark = fields.mark;
     let value = match (fields.entry("from"), fields.take("value")) {
         (Some(from), None) => {
             Some(expression::read(Tree { mark: from.value.mark, kind: Kind::Map(vec![from]) }, problems))
         }
         (None, Some(value)) => Some(expression::read(value, problems)),
+        (None, None) if ["from", "value", "optional"].iter().any(|key| fields.unread.holds(key)) => {
+            Some(Expression { mark, kind: ExpressionKind::Broken })
+        }
         (None, None) => None,
         (Some(_), Some(_)) => {
             problems.push(Problem::at(mark, format!("{what} has both `from` and `value`; keep one")));
-            None
+            Some(Expression { mark, kind: ExpressionKind::Broken })
         }
     };
     Input { name, kind, value, mandatory }
 }
 
-fn output(entry: Entry, problems: &mut Vec<Problem>) -> Option<Output> {
+/// An output of a command; one that says not where it is keeps its name.
+fn output(entry: Entry, problems: &mut Vec<Problem>) -> Output {
     let name = Name { text: entry.key, mark: entry.mark };
     let what = format!("the output `{}`", name.text);
     let tree = match entry.value.kind {
@@ -171,6 +239,7 @@ fn output(entry: Entry, problems: &mut Vec<Problem>) -> Option<Output> {
         }
         kind => Tree { mark: entry.value.mark, kind },
     };
+    let before = problems.len();
     let mut fields =
         Fields::of(tree, &what, &["path", "glob", "stdout", "stderr", "type", "optional", "description"], problems);
     let optional = fields.flag("optional", problems).unwrap_or(false);
@@ -184,14 +253,16 @@ fn output(entry: Entry, problems: &mut Vec<Problem>) -> Option<Output> {
     let stderr = fields.take("stderr").map(|tree| (OutputSource::Stderr, workflow::kind(tree, problems)));
     let mut sources = [path, glob, stdout, stderr].into_iter().flatten();
     let (Some((source, default)), None) = (sources.next(), sources.next()) else {
-        problems.push(Problem::at(mark, format!("{what} needs exactly one of path, glob, stdout, stderr")));
-        return None;
+        if problems.len() == before {
+            problems.push(Problem::at(mark, format!("{what} needs exactly one of path, glob, stdout, stderr")));
+        }
+        return Output { name, kind: Type::Any, source: OutputSource::Path(Vec::new()), optional };
     };
-    Some(Output { name, kind: written.unwrap_or(default), source, optional })
+    Output { name, kind: written.unwrap_or(default), source, optional }
 }
 
 fn map(tree: Tree, problems: &mut Vec<Problem>) -> Map {
-    let mark = tree.mark;
+    let (mark, before) = (tree.mark, problems.len());
     let map = match tree.kind {
         Kind::Map(_) => {
             let mut fields = Fields::of(tree, "`map`", &["over", "nested"], problems);
@@ -201,14 +272,14 @@ fn map(tree: Tree, problems: &mut Vec<Problem>) -> Map {
         }
         _ => Map { fields: names(tree, "`map`", problems), nested: false },
     };
-    if map.fields.is_empty() {
+    if map.fields.is_empty() && problems.len() == before {
         problems.push(Problem::at(mark, "`map` names no input to run over".to_owned()));
     }
     map
 }
 
 fn join(tree: Tree, problems: &mut Vec<Problem>) -> Join {
-    let mark = tree.mark;
+    let (mark, before) = (tree.mark, problems.len());
     let join = match tree.kind {
         Kind::Map(_) => {
             let mut fields = Fields::of(tree, "`join`", &["source", "fields", "unique"], problems);
@@ -219,7 +290,7 @@ fn join(tree: Tree, problems: &mut Vec<Problem>) -> Join {
         }
         _ => Join { source: names(tree, "`join`", problems), fields: Vec::new(), unique: false },
     };
-    if join.source.is_empty() {
+    if join.source.is_empty() && problems.len() == before {
         problems.push(Problem::at(mark, "`join` names nothing that is iterated over".to_owned()));
     }
     join

@@ -1,25 +1,22 @@
 //! Reads the parts of a workflow that are not nodes: parameters, outputs, environment, resources.
 
-use super::reader::{Fields, mapping, name, names, wrong};
+use super::reader::{Fields, mapping, name, names, repeating, wrong};
 use super::{
-    Default, Expression, ExpressionKind, Iterate, Name, Parameter, Resources, VERSION, Workflow, WorkflowOutput,
+    Default, Expression, ExpressionKind, Iterate, Name, Parameter, Resources, Unread, VERSION, Workflow, WorkflowOutput,
 };
 use super::{expression, node, parse_memory, parse_time};
 use crate::tree::{Entry, Kind, Problem, Tree};
-use crate::value::{Type, Value};
+use crate::value::Type;
 
-const KEYS: &[&str] =
+pub(super) const KEYS: &[&str] =
     &["pial", "name", "description", "parameters", "synchronize", "environment", "resources", "nodes", "outputs"];
 
-/// Reads a whole document.
-pub(super) fn read(tree: Tree) -> Result<Workflow, Vec<Problem>> {
+/// Reads a whole document, as far as it can be read.
+pub(super) fn read(tree: Tree) -> (Workflow, Vec<Problem>) {
     let mut problems = Vec::new();
     let workflow = read_workflow(tree, true, &mut problems);
-    if problems.is_empty() {
-        return Ok(workflow);
-    }
     problems.sort_by_key(|p| p.mark);
-    Err(problems)
+    (workflow, problems)
 }
 
 /// Reads a workflow, `whole` when it is the document and not nested in one.
@@ -29,23 +26,29 @@ pub(super) fn read_workflow(tree: Tree, whole: bool, problems: &mut Vec<Problem>
     check_version(&mut fields, whole, problems);
     fields.take("description");
     let name = fields.name("name", problems).inspect(|name| check_name(name, problems));
-    let parameters = fields.take("parameters").and_then(|t| mapping(t, "`parameters`", problems)).unwrap_or_default();
+    let parameters = fields.mapping("parameters", problems);
     let parameters = parameters.into_iter().map(|entry| parameter(entry, problems)).collect();
     let synchronize = fields.take("synchronize").map_or_else(Vec::new, |tree| groups(tree, problems));
     let environment = fields.take("environment").map_or_else(Vec::new, |tree| environment(tree, problems));
     let resources = fields.take("resources").map_or_else(Resources::default, |tree| resources(tree, problems));
     let nodes = match fields.take("nodes") {
-        Some(tree) => mapping(tree, "`nodes`", problems).unwrap_or_default(),
+        Some(tree) => repeating(tree, "`nodes`", problems).unwrap_or_else(|| {
+            fields.unread.add("nodes");
+            Vec::new()
+        }),
         None => {
-            problems.push(Problem::at(mark, "the workflow has no `nodes`".to_owned()));
+            if !fields.unread.holds("nodes") {
+                problems.push(Problem::at(mark, "the workflow has no `nodes`".to_owned()));
+            }
             Vec::new()
         }
     };
-    let nodes = nodes.into_iter().filter_map(|entry| node::read(entry, problems)).collect();
-    let outputs = fields.take("outputs").and_then(|t| mapping(t, "`outputs`", problems)).unwrap_or_default();
+    let stray = fields.stray_nodes(KEYS);
+    let nodes = nodes.into_iter().chain(stray).map(|entry| node::read(entry, problems)).collect();
+    let outputs = fields.mapping("outputs", problems);
     let outputs = outputs.into_iter().map(|entry| output(entry, problems)).collect();
     let name = name.unwrap_or(Name { text: "workflow".to_owned(), mark });
-    Workflow { name, parameters, synchronize, environment, resources, nodes, outputs }
+    Workflow { name, parameters, synchronize, environment, resources, nodes, outputs, unread: fields.unread }
 }
 
 fn check_version(fields: &mut Fields, whole: bool, problems: &mut Vec<Problem>) {
@@ -56,7 +59,7 @@ fn check_version(fields: &mut Fields, whole: bool, problems: &mut Vec<Problem>) 
             tree.mark,
             format!("`pial` is the version of the document format; this pial reads version {VERSION}"),
         )),
-        None if whole => problems
+        None if whole && !fields.unread.holds("pial") => problems
             .push(Problem::at(mark, format!("the key `pial` is missing; write `pial: {VERSION}` as the first line"))),
         None => {}
     }
@@ -84,7 +87,10 @@ fn parameter(entry: Entry, problems: &mut Vec<Problem>) -> Parameter {
     check_name(&name, problems);
     let tree = entry.value;
     match tree.kind {
-        Kind::List(values) => Parameter { name, kind: Type::Any, default: Default::Iterate(Iterate::Values(values)) },
+        Kind::List(values) => {
+            let iterate = values_of(values, problems).map_or(Iterate::Broken, Iterate::Values);
+            Parameter { name, kind: Type::Any, default: Default::Iterate(iterate) }
+        }
         Kind::Map(_) => long_parameter(name, tree, problems),
         Kind::Null => Parameter { name, kind: Type::Any, default: Default::Missing },
         _ => Parameter { name, kind: Type::Any, default: Default::Value(tree) },
@@ -95,6 +101,7 @@ fn long_parameter(name: Name, tree: Tree, problems: &mut Vec<Problem>) -> Parame
     let what = format!("the parameter `{}`", name.text);
     let mut fields = Fields::of(tree, &what, &["type", "value", "iterate", "by", "description"], problems);
     fields.take("description");
+    let before = problems.len();
     let kind = fields.take("type").map_or(Type::Any, |tree| kind(tree, problems));
     let value = fields.take("value");
     let by = fields.take("by").map_or_else(Vec::new, |tree| names(tree, "`by`", problems));
@@ -102,13 +109,14 @@ fn long_parameter(name: Name, tree: Tree, problems: &mut Vec<Problem>) -> Parame
         problems.push(Problem::at(fields.mark, format!("{what} has `by` but no `iterate`")));
     }
     let default = match (value, fields.take("iterate")) {
-        (Some(value), Some(iterate)) => {
+        (Some(_), Some(iterate)) => {
             let message = format!("{what} has both `value` and `iterate`; keep one");
             problems.push(Problem::at(iterate.mark, message));
-            Default::Value(value)
+            Default::Broken
         }
         (Some(value), None) => Default::Value(value),
         (None, Some(tree)) => Default::Iterate(iterate(tree, by, problems)),
+        (None, None) if problems.len() > before || fields.unread != Unread::default() => Default::Broken,
         (None, None) => Default::Missing,
     };
     Parameter { name, kind, default }
@@ -116,12 +124,13 @@ fn long_parameter(name: Name, tree: Tree, problems: &mut Vec<Problem>) -> Parame
 
 /// Values to iterate over: a list, or with `by` a mapping (or list of pairs) from the others' values to lists.
 pub(super) fn iterate(tree: Tree, by: Vec<Name>, problems: &mut Vec<Problem>) -> Iterate {
+    let before = problems.len();
     if by.is_empty() {
         return match tree.kind {
-            Kind::List(values) => Iterate::Values(values),
+            Kind::List(values) => values_of(values, problems).map_or(Iterate::Broken, Iterate::Values),
             _ => {
                 problems.push(wrong(&tree, "the values to iterate over", "a list"));
-                Iterate::Values(Vec::new())
+                Iterate::Broken
             }
         };
     }
@@ -148,12 +157,23 @@ pub(super) fn iterate(tree: Tree, by: Vec<Name>, problems: &mut Vec<Problem>) ->
         }
         _ => problems.push(wrong(&tree, "values that depend on others", "a mapping from their values to lists")),
     }
-    Iterate::By { by, table }
+    if problems.len() > before { Iterate::Broken } else { Iterate::By { by, table } }
+}
+
+/// The values, none of them null: that is mostly a word like `null` or `~` that was meant as text.
+fn values_of(values: Vec<Tree>, problems: &mut Vec<Problem>) -> Option<Vec<Tree>> {
+    let nulls = values.iter().filter(|value| matches!(value.kind, Kind::Null));
+    let before = problems.len();
+    problems.extend(nulls.map(|value| {
+        let message = "nothing (null) stands among the values to iterate over; quote it if it is text: \"null\"";
+        Problem::at(value.mark, message)
+    }));
+    (problems.len() == before).then_some(values)
 }
 
 fn list(tree: Tree, what: &str, problems: &mut Vec<Problem>) -> Vec<Tree> {
     match tree.kind {
-        Kind::List(items) => items,
+        Kind::List(items) => values_of(items, problems).unwrap_or_default(),
         _ => {
             problems.push(wrong(&tree, what, "a list"));
             Vec::new()
@@ -196,8 +216,10 @@ fn output(entry: Entry, problems: &mut Vec<Problem>) -> WorkflowOutput {
         (Some(from), None) => expression::read(Tree { mark, kind: Kind::Map(vec![from]) }, problems),
         (None, Some(value)) => expression::read(value, problems),
         _ => {
-            problems.push(Problem::at(mark, format!("{what} needs one of `from` and `value`")));
-            Expression { mark, kind: ExpressionKind::Value(Value::Null) }
+            if !(fields.unread.holds("from") || fields.unread.holds("value")) {
+                problems.push(Problem::at(mark, format!("{what} needs one of `from` and `value`")));
+            }
+            Expression { mark, kind: ExpressionKind::Broken }
         }
     };
     WorkflowOutput { name, value, kind }
@@ -222,35 +244,52 @@ pub(super) fn environment(tree: Tree, problems: &mut Vec<Problem>) -> Vec<(Strin
 /// Reads what a step needs; a key that is not known is a named resource of the run.
 pub(super) fn resources(tree: Tree, problems: &mut Vec<Problem>) -> Resources {
     let mut resources = Resources::default();
-    for Entry { key, value, .. } in mapping(tree, "`resources`", problems).unwrap_or_default() {
-        let text = value.to_value().to_string();
-        let number = text.parse::<f64>().ok().filter(|n| n.is_finite() && *n >= 0.0);
-        let count = text.parse::<u32>().ok();
-        let wanted = match key.as_str() {
-            "cpus" => {
-                resources.cpus = number;
-                (number.is_none()).then_some("a number of processors")
-            }
-            "memory" => {
-                resources.memory_bytes = parse_memory(&text);
-                resources.memory_bytes.is_none().then_some("an amount such as 2GB or 500MiB")
-            }
-            "gpus" => {
-                resources.gpus = count;
-                count.is_none().then_some("a number of graphics processors")
-            }
-            "time" => {
-                resources.time_s = parse_time(&text);
-                resources.time_s.is_none().then_some("a time such as 90s, 10min, 2h or 01:30:00")
-            }
-            _ => {
-                resources.named.extend(count.map(|n| (key.clone(), n)));
-                count.is_none().then_some("a whole number")
-            }
-        };
-        if let Some(wanted) = wanted {
-            problems.push(wrong(&value, &format!("the resource `{key}`"), wanted));
+    for Entry { key, mark, value } in mapping(tree, "`resources`", problems).unwrap_or_default() {
+        if let Some(remedy) = nipype_resource(&key) {
+            problems.push(Problem::at(mark, format!("there is no resource `{key}`; {remedy}")));
+        } else if let Err(wanted) = resource(&mut resources, &key, &value) {
+            let got = match &value.kind {
+                Kind::Null | Kind::List(_) | Kind::Map(_) => format!("not {}", value.what()),
+                _ => format!("got {}", value.to_value().excerpt()),
+            };
+            problems.push(Problem::at(value.mark, format!("the resource `{key}` must be {wanted}, {got}")));
         }
     }
     resources
+}
+
+/// How to write what nipype and others call so.
+fn nipype_resource(key: &str) -> Option<&'static str> {
+    match key {
+        "mem_gb" | "mem" | "mem_mb" | "memory_gb" | "estimated_memory_gb" => Some("write `memory: 2GB`"),
+        "n_procs" | "n_threads" | "num_threads" | "threads" | "cpu" | "n_cpus" => Some("write `cpus: 4`"),
+        "n_gpus" | "gpu" => Some("write `gpus: 1`"),
+        "walltime" | "timeout" => Some("write `time: 2h`"),
+        _ => None,
+    }
+}
+
+/// Takes one resource; the error says what it must be.
+fn resource(resources: &mut Resources, key: &str, value: &Tree) -> Result<(), &'static str> {
+    /// A memory amount without a unit that is below this was meant in something larger than bytes.
+    const LEAST_PLAIN_BYTES: u64 = 1_000_000;
+    let text = value.to_value().to_string();
+    let count = text.parse::<u32>().ok();
+    match key {
+        "cpus" => {
+            let number = text.parse::<f64>().ok().filter(|n| n.is_finite() && *n >= 0.0);
+            resources.cpus = Some(number.ok_or("a number of processors")?);
+        }
+        "memory" => {
+            let bytes = parse_memory(&text).ok_or("an amount such as 2GB or 500MiB")?;
+            if bytes < LEAST_PLAIN_BYTES && bytes > 0 && text.parse::<f64>().is_ok() {
+                return Err("an amount with a unit, such as 2GB (a bare number is bytes)");
+            }
+            resources.memory_bytes = Some(bytes);
+        }
+        "gpus" => resources.gpus = Some(count.ok_or("a number of graphics processors")?),
+        "time" => resources.time_s = Some(parse_time(&text).ok_or("a time such as 90s, 10min, 2h or 01:30:00")?),
+        _ => resources.named.push((key.to_owned(), count.ok_or("a whole number")?)),
+    }
+    Ok(())
 }

@@ -23,6 +23,15 @@ pub(super) struct BoundNode {
     pub join: Option<BoundJoin>,
     /// Inputs that are given but wrong, and reported.
     pub broken: Vec<String>,
+    /// Whether inputs may be given that could not be read.
+    pub open: bool,
+}
+
+/// What is known of the inputs given to a node.
+struct Known<'a> {
+    inputs: &'a [Input],
+    broken: &'a [String],
+    open: bool,
 }
 
 /// The axes that end at a node, and the inputs that become lists.
@@ -30,22 +39,30 @@ pub(super) struct BoundJoin {
     pub axes: Vec<AxisId>,
     /// Positions of the inputs; all that vary when empty.
     pub fields: Vec<usize>,
+    /// Whether what it names is wrong, and reported.
+    pub broken: bool,
     pub unique: bool,
 }
 
 pub(super) struct Binder<'a> {
     state: &'a mut State,
     chain: usize,
+    /// Built-ins with an input that could not be read.
+    broken_builtins: Vec<TemplateId>,
 }
 
 impl Binder<'_> {
     pub fn bind(state: &mut State) -> Bindings {
-        let mut binder = Binder { state, chain: 0 };
+        let broken = |input: &document::Input| input.value.as_ref().is_some_and(Expression::is_broken);
+        let any = |pending: &super::state::Pending| pending.node.inputs.iter().any(broken);
+        let broken_builtins = state.pending.iter().filter(|(_, pending)| any(pending)).map(|(id, _)| id).collect();
+        let mut binder = Binder { state, chain: 0, broken_builtins };
         let mut nodes = Arena::default();
         for at in 0..binder.state.pending.len() {
             let node = binder.node(TemplateId::from_index(at));
             nodes.push(node);
         }
+        binder.look_up_unused();
         let written = std::mem::take(&mut binder.state.scopes[0].outputs);
         let mut outputs = Vec::new();
         for output in &written {
@@ -54,6 +71,23 @@ impl Binder<'_> {
             }
         }
         Bindings { nodes, outputs }
+    }
+
+    /// Looks up names in what feeds nothing, for their mistakes.
+    fn look_up_unused(&mut self) {
+        for loose in std::mem::take(&mut self.state.loose) {
+            self.expression(loose.scope, &loose.expression, loose.lenient);
+        }
+        for scope in 1..self.state.scopes.len() {
+            for output in self.state.scopes[scope].outputs.clone() {
+                self.expression(scope, &output.value, false);
+            }
+            let bound: Vec<Bound> = self.state.scopes[scope].parameters.values().cloned().collect();
+            for bound in bound {
+                let mark = if let Bound::Outer(expression, _) = &bound { expression.mark } else { Mark::default() };
+                self.bound(scope, bound, mark);
+            }
+        }
     }
 
     fn node(&mut self, id: TemplateId) -> BoundNode {
@@ -65,7 +99,7 @@ impl Binder<'_> {
         let lenient = matches!(pending.work, super::Work::Builtin(_));
         let own_axes = pending.axes.clone();
         let implicit = self.implicit_inputs(id, &given);
-        let mut broken = Vec::new();
+        let mut broken = self.state.pending[id].broken.clone();
         let mut inputs: Vec<Input> = Vec::with_capacity(given.len() + own_axes.len());
         for (name, value) in
             given.iter().filter_map(|i| Some((&i.name, i.value.as_ref()?))).chain(implicit.iter().map(|(n, e)| (n, e)))
@@ -92,9 +126,11 @@ impl Binder<'_> {
             let mark = self.state.pending[id].node.name.mark;
             inputs.push(Input { name, kind, binding: Binding::Field { axis, field }, mark, joined: None });
         }
-        let map = map.map(|map| self.map(scope, map, &inputs));
-        let join = join.map(|join| self.join(scope, join, &inputs));
-        BoundNode { inputs, map, join, broken }
+        let open = self.state.pending[id].node.unread.holds("inputs");
+        let known = Known { inputs: &inputs, broken: &broken, open };
+        let map = map.map(|map| self.map(scope, map, &known));
+        let join = join.map(|join| self.join(scope, join, &known));
+        BoundNode { inputs, map, join, broken, open }
     }
 
     /// Inputs that nobody gives and a parameter of the same name is.
@@ -142,7 +178,10 @@ impl Binder<'_> {
                 continue;
             }
             if self.state.scopes[scope].parameters.contains_key(name) {
+                // Also where inputs could not be read: one of this name may be the parameter.
                 found.push(implicit(name, mark));
+            } else if self.may_be_unread(id, name) {
+                continue;
             } else if output.is_some() {
                 let message = format!("the command names `{{{name}}}`, an output without a `path` to put there");
                 self.report(scope, mark, message);
@@ -160,20 +199,34 @@ impl Binder<'_> {
         found
     }
 
-    fn map(&mut self, scope: usize, map: document::Map, inputs: &[Input]) -> Map {
-        let fields = map.fields.iter().filter_map(|name| self.position(scope, name, inputs, "map")).collect();
+    /// Whether a name that the command uses may stand in what could not be read.
+    fn may_be_unread(&self, id: TemplateId, name: &str) -> bool {
+        let pending = &self.state.pending[id];
+        let unread = &pending.node.unread;
+        let iterated = pending.broken.iter().any(|broken| broken == name);
+        let node = unread.holds("inputs") || unread.holds("outputs") || unread.holds("iterables");
+        iterated || node || self.state.scopes[pending.scope].unread.holds("parameters")
+    }
+
+    /// One that names a wrong input names none.
+    fn map(&mut self, scope: usize, map: document::Map, known: &Known<'_>) -> Map {
+        let fields: Vec<_> = map.fields.iter().map(|name| self.position(scope, name, known, "map")).collect();
+        let fields = fields.into_iter().collect::<Option<_>>().unwrap_or_default();
         Map { fields, nested: map.nested }
     }
 
-    fn join(&mut self, scope: usize, join: Join, inputs: &[Input]) -> BoundJoin {
-        let axes = join.source.iter().flat_map(|name| self.axes_of(scope, name)).collect();
-        let fields = join.fields.iter().filter_map(|name| self.position(scope, name, inputs, "join")).collect();
-        BoundJoin { axes, fields, unique: join.unique }
+    fn join(&mut self, scope: usize, join: Join, known: &Known<'_>) -> BoundJoin {
+        let axes: Vec<_> = join.source.iter().map(|name| self.axes_of(scope, name)).collect();
+        let fields: Vec<_> = join.fields.iter().map(|name| self.position(scope, name, known, "join")).collect();
+        let broken = axes.is_empty() || axes.iter().any(Vec::is_empty) || fields.iter().any(Option::is_none);
+        let fields = fields.into_iter().collect::<Option<_>>().unwrap_or_default();
+        BoundJoin { axes: axes.concat(), fields, unique: join.unique, broken }
     }
 
-    fn position(&mut self, scope: usize, name: &Name, inputs: &[Input], key: &str) -> Option<usize> {
+    fn position(&mut self, scope: usize, name: &Name, known: &Known<'_>, key: &str) -> Option<usize> {
+        let inputs = known.inputs;
         let at = inputs.iter().position(|input| input.name == name.text);
-        if at.is_none() {
+        if at.is_none() && !known.open && !known.broken.contains(&name.text) {
             let hint = suggest(&name.text, inputs.iter().map(|i| i.name.as_str()));
             self.report(
                 scope,
@@ -184,20 +237,31 @@ impl Binder<'_> {
         at
     }
 
-    /// The axes of an iterated parameter, or of a node with iterables.
+    /// The axes of an iterated parameter, or of a node with iterables; none when something is wrong, and reported.
     fn axes_of(&mut self, scope: usize, name: &Name) -> Vec<AxisId> {
         let parameter = self.state.scopes[scope].parameters.get(&name.text).cloned();
         let mut axes = Vec::new();
         if let Some(bound) = parameter {
-            if let Some(binding) = self.bound(scope, bound, name.mark) {
-                binding.for_each_leaf(&mut |leaf| {
-                    if let Binding::Field { axis, .. } = leaf {
-                        axes.push(*axis);
+            let Some(binding) = self.bound(scope, bound, name.mark) else { return axes };
+            binding.for_each_leaf(&mut |leaf| {
+                if let Binding::Field { axis, .. } = leaf {
+                    axes.push(*axis);
+                }
+            });
+        } else {
+            match self.descend(scope, &name.text) {
+                Some(Entry::Node(id)) => {
+                    let pending = &self.state.pending[id];
+                    axes.extend(pending.axes.iter().map(|(_, axis, _)| *axis));
+                    if !pending.broken.is_empty() || pending.node.unread.holds("iterables") {
+                        return axes;
                     }
-                });
+                }
+                Some(Entry::Broken) => return axes,
+                Some(Entry::Workflow(_)) => {}
+                None if self.state.scopes[scope].unread.holds("parameters") => return axes,
+                None => {}
             }
-        } else if let Some(id) = self.descend(scope, &name.text) {
-            axes.extend(self.state.pending[id].axes.iter().map(|(_, axis, _)| *axis));
         }
         if axes.is_empty() {
             let hint = suggest(&name.text, self.iterated_names(scope));
@@ -214,15 +278,17 @@ impl Binder<'_> {
         parameters.map(|(name, _)| name.as_str()).chain(nodes.map(|(name, _)| name.as_str())).collect()
     }
 
-    /// The node that a dotted name leads to.
-    fn descend(&self, scope: usize, path: &str) -> Option<TemplateId> {
+    /// What a dotted name leads to.
+    fn descend(&self, scope: usize, path: &str) -> Option<Entry> {
+        let entry = |name: &str| match self.state.scopes[scope].names.get(name).copied() {
+            None if self.state.scopes[scope].unread.holds("nodes") => Some(Entry::Broken),
+            entry => entry,
+        };
         match path.split_once('.') {
-            None => match self.state.scopes[scope].names.get(path) {
-                Some(Entry::Node(id)) => Some(*id),
-                _ => None,
-            },
-            Some((first, rest)) => match self.state.scopes[scope].names.get(first) {
-                Some(Entry::Workflow(inner)) => self.descend(*inner, rest),
+            None => entry(path),
+            Some((first, rest)) => match entry(first) {
+                Some(Entry::Workflow(inner)) => self.descend(inner, rest),
+                Some(Entry::Broken) => Some(Entry::Broken),
                 _ => None,
             },
         }
@@ -235,6 +301,7 @@ impl Binder<'_> {
             ExpressionKind::Value(value) => Some(Binding::Value(value.clone())),
             ExpressionKind::Text(pieces) => self.text(scope, pieces, mark, lenient),
             ExpressionKind::From(reference) => self.reference(scope, reference, mark),
+            ExpressionKind::Broken => None,
             ExpressionKind::List(items) => {
                 let items: Vec<_> = items.iter().map(|item| self.expression(scope, item, lenient)).collect();
                 items.into_iter().collect::<Option<_>>().map(Binding::List)
@@ -253,10 +320,11 @@ impl Binder<'_> {
         let mut parts = Vec::with_capacity(pieces.len());
         for piece in pieces {
             parts.push(match piece {
-                Piece::Literal(text) => Binding::Value(Value::String(text.clone())),
+                Piece::Literal(text) => Some(Binding::Value(Value::String(text.clone()))),
                 Piece::Placeholder(name) => match self.state.scopes[scope].parameters.get(name).cloned() {
-                    Some(bound) => self.bound(scope, bound, mark)?,
-                    None if lenient => Binding::Value(Value::String(format!("{{{name}}}"))),
+                    Some(bound) => self.bound(scope, bound, mark),
+                    None if self.state.scopes[scope].unread.holds("parameters") => None,
+                    None if lenient => Some(Binding::Value(Value::String(format!("{{{name}}}")))),
                     None => {
                         let names = self.state.scopes[scope].parameters.keys().map(String::as_str);
                         let hint = suggest(name, names);
@@ -265,11 +333,12 @@ impl Binder<'_> {
                             mark,
                             format!("there is no parameter `{name}`{hint}; for plain braces write {{{{{name}}}}}"),
                         );
-                        return None;
+                        None
                     }
                 },
             });
         }
+        let mut parts: Vec<Binding> = parts.into_iter().collect::<Option<_>>()?;
         if parts.len() == 1 {
             return parts.pop();
         }
@@ -325,6 +394,7 @@ impl Binder<'_> {
             Some(Entry::Node(source)) => self.output(scope, source, rest, mark),
             Some(Entry::Workflow(inner)) => self.output_of_workflow(scope, inner, first, rest, mark),
             Some(Entry::Broken) => None,
+            None if self.state.scopes[scope].unread.holds("nodes") => None,
             None => {
                 let names = self.state.scopes[scope].names.keys().map(String::as_str);
                 let hint = suggest(first, names);
@@ -338,6 +408,12 @@ impl Binder<'_> {
         let outputs = self.state.pending[source].signature.outputs();
         if let Some(port) = outputs.iter().position(|p| p.name == port) {
             return Some(Binding::Output { source, port });
+        }
+        let pending = &self.state.pending[source];
+        // The outputs of a built-in follow from its inputs.
+        let inputs = matches!(pending.work, super::Work::Builtin(_)) && self.inputs_unread(source);
+        if pending.node.unread.holds("outputs") || inputs {
+            return None;
         }
         let hint = suggest(port, outputs.iter().map(|p| p.name.as_str()));
         let names: Vec<&str> = outputs.iter().map(|p| p.name.as_str()).collect();
@@ -360,12 +436,23 @@ impl Binder<'_> {
             return self.linked(inner, mark, |binder| binder.expression(inner, &output.value, false));
         }
         let node = port.split('.').next().unwrap_or(port);
+        let unread = &self.state.scopes[inner].unread;
+        if unread.holds("outputs") || port.contains('.') && unread.holds("nodes") {
+            return None;
+        }
         if port.contains('.') && self.state.scopes[inner].names.contains_key(node) {
             return self.reference(inner, port, mark);
         }
         let hint = suggest(port, self.state.scopes[inner].outputs.iter().map(|o| o.name.text.as_str()));
         self.report(scope, mark, format!("the workflow `{name}` has no output `{port}`{hint}"));
         None
+    }
+
+    /// Whether inputs of a node could not be read, or what they name.
+    fn inputs_unread(&self, id: TemplateId) -> bool {
+        let pending = &self.state.pending[id];
+        let unread = &pending.node.unread;
+        unread.holds("inputs") || unread.holds("iterables") || self.broken_builtins.contains(&id)
     }
 
     fn report(&mut self, scope: usize, mark: Mark, message: String) {

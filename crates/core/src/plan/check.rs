@@ -21,7 +21,9 @@ pub(super) fn check(state: &mut State, bindings: &mut Bindings) {
                 bindings.nodes[id].broken.push(input.name.clone());
             }
         }
-        check_rules(state, id, &inputs, &bindings.nodes[id].broken);
+        if !bindings.nodes[id].open {
+            check_rules(state, id, &inputs, &bindings.nodes[id].broken);
+        }
         bindings.nodes[id].inputs = inputs;
     }
     for (name, binding, wanted) in &bindings.outputs {
@@ -44,6 +46,12 @@ fn check_input(
 ) -> Result<(), String> {
     let scope = &state.scopes[state.pending[id].scope];
     let kind = &input.kind;
+    // What a wrong `map` or `join` would have made of it nobody knows.
+    let unsure = node.map.as_ref().is_some_and(|map| map.fields.is_empty())
+        || node.join.as_ref().is_some_and(|join| join.broken);
+    if unsure {
+        return Ok(());
+    }
     let mapped = node.map.as_ref().is_some_and(|map| map.fields.contains(&at));
     if let Binding::Value(value) = &mut input.binding {
         let taken = std::mem::replace(value, Value::Null);
@@ -151,7 +159,22 @@ fn check_rules(state: &mut State, id: TemplateId, inputs: &[Input], broken: &[St
     }
     for problem in signature.check(&given) {
         let at = problem.input.as_ref().and_then(|name| inputs.iter().find(|input| input.name == *name));
-        report(state, id, at.map_or(mark, |input| input.mark), format!("`{text}`: {}", problem.message));
+        let message = match &problem.input {
+            Some(input) => about(input, &problem.message),
+            None => problem.message,
+        };
+        report(state, id, at.map_or(mark, |input| input.mark), format!("`{text}`: {message}"));
+    }
+}
+
+/// The message with the name of its input, if it does not say it itself.
+fn about(input: &str, message: &str) -> String {
+    if message.contains(&format!("`{input}`")) {
+        return message.to_owned();
+    }
+    match message.strip_prefix("is ") {
+        Some(rest) => format!("input `{input}` is {rest}"),
+        None => format!("input `{input}`: {message}"),
     }
 }
 

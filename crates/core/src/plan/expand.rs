@@ -9,16 +9,23 @@ use crate::space::SpaceError;
 use crate::tree::{Mark, Problem};
 
 /// Expands bound nodes into a plan.
-pub(super) fn expand(name: String, mut state: State, mut bindings: Bindings) -> Result<Plan, Vec<Problem>> {
+pub(super) fn expand(name: String, mut state: State, mut bindings: Bindings) -> (Option<Plan>, Vec<Problem>) {
     let order = order(&mut state, &bindings);
     let spaces = find_spaces(&mut state, &mut bindings, &order);
     check::check(&mut state, &mut bindings);
-    if !state.problems.is_empty() {
-        return Err(state.problems);
+    let mut problems = std::mem::take(&mut state.problems);
+    let (Some(spaces), true) = (spaces, order.len() == bindings.nodes.len()) else { return (None, problems) };
+    let plan = assemble(name, state, bindings, spaces, order).and_then(|mut plan| {
+        link(&mut plan).map_err(|e| vec![Problem::at(Mark::default(), e.to_string())])?;
+        Ok(plan)
+    });
+    match plan {
+        Ok(plan) => (Some(plan), problems),
+        Err(more) => {
+            problems.extend(more);
+            (None, problems)
+        }
     }
-    let mut plan = assemble(name, state, bindings, spaces, order)?;
-    link(&mut plan).map_err(|e| vec![Problem::at(Mark::default(), e.to_string())])?;
-    Ok(plan)
 }
 
 /// The templates in an order in which each comes after all it needs; a circle is reported.
@@ -89,13 +96,18 @@ fn sources(node: &BoundNode) -> Vec<TemplateId> {
     sources
 }
 
-/// The space of each template: the axes of all it depends on, less those it joins.
-fn find_spaces(state: &mut State, bindings: &mut Bindings, order: &[TemplateId]) -> Vec<SpaceId> {
+/// The space of each template: the axes of all it depends on, less those it joins; `None` when one has none, which is
+/// reported.
+fn find_spaces(state: &mut State, bindings: &mut Bindings, order: &[TemplateId]) -> Option<Vec<SpaceId>> {
+    // A node whose space is not found counts as one that varies over nothing, which is space 0.
+    over(state, &[]).ok()?;
+    let mut found = true;
     let mut spaces = vec![SpaceId(0); bindings.nodes.len()];
     for id in order {
         match find_space(state, &mut bindings.nodes[*id], &spaces) {
             Ok(space) => spaces[id.index()] = space,
             Err(message) => {
+                found = false;
                 let pending = &state.pending[*id];
                 let file = state.scopes[pending.scope].site.file.clone();
                 let mark = pending.node.name.mark;
@@ -104,7 +116,7 @@ fn find_spaces(state: &mut State, bindings: &mut Bindings, order: &[TemplateId])
             }
         }
     }
-    spaces
+    found.then_some(spaces)
 }
 
 fn find_space(state: &mut State, node: &mut BoundNode, known: &[SpaceId]) -> Result<SpaceId, String> {

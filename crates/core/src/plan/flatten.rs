@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::rc::Rc;
 
 use super::bind::Binder;
-use super::state::{Bound, Entry, Pending, Scope, Site, State};
+use super::state::{Bound, Entry, Loose, Pending, Scope, Site, State};
 use super::{Catalogue, Command, CommandSignature, Options, Plan, Setting, Work, expand, iterate, known};
 use crate::document::{self, Expression, Name, Nested, Node, Parameter, Resources, Workflow};
 use crate::interface::Interface;
@@ -18,26 +18,15 @@ pub(super) fn flatten(
     workflow: Workflow,
     options: &Options<'_>,
     catalogue: &mut dyn Catalogue,
-) -> Result<Plan, Vec<Problem>> {
+) -> (Option<Plan>, Vec<Problem>) {
     let name = workflow.name.text.clone();
     let mut flattener = Flattener { options, catalogue, state: State::default() };
-    let site = Site { prefix: String::new(), base: Rc::from(options.base), file: None, outer: None, depth: 0 };
+    let site =
+        Site { prefix: String::new(), base: Rc::from(options.base), file: None, outer: None, depth: 0, caller: None };
     flattener.declare(workflow, site, Vec::new());
     let mut state = flattener.state;
-    if !state.problems.is_empty() {
-        return Err(sorted(state.problems));
-    }
     let bound = Binder::bind(&mut state);
-    match expand::expand(name, state, bound) {
-        Ok(plan) => Ok(plan),
-        Err(problems) => Err(sorted(problems)),
-    }
-}
-
-fn sorted(mut problems: Vec<Problem>) -> Vec<Problem> {
-    problems.sort_by(|a, b| (&a.file, a.mark).cmp(&(&b.file, b.mark)));
-    problems.dedup();
-    problems
+    expand::expand(name, state, bound)
 }
 
 struct Flattener<'a> {
@@ -63,6 +52,7 @@ impl Flattener<'_> {
             outputs: workflow.outputs,
             environment,
             resources,
+            unread: workflow.unread,
         });
         let scope = self.state.scopes.len() - 1;
         let parameters = self.declare_parameters(scope, &site, workflow.parameters, &workflow.synchronize, given);
@@ -92,6 +82,11 @@ impl Flattener<'_> {
                     bound.insert(name.text, Bound::Outer(expression, parameter.kind));
                 }
                 None => {
+                    let outer = site.outer.unwrap_or(scope);
+                    self.state.loose.push(Loose { scope: outer, expression, lenient: false });
+                    if self.state.scopes[scope].unread.holds("parameters") {
+                        continue;
+                    }
                     let hint = document::suggest(&name.text, parameters.iter().map(|p| p.name.text.as_str()));
                     let message = format!("the nested workflow has no parameter `{}`{hint}", name.text);
                     let outer = site.outer.map(|o| self.state.scopes[o].site.clone());
@@ -107,12 +102,16 @@ impl Flattener<'_> {
     fn apply_settings(&mut self, parameters: &mut [Parameter]) {
         for (key, setting) in self.options.settings {
             let Some(parameter) = parameters.iter_mut().find(|p| p.name.text == *key) else {
+                if self.state.scopes[0].unread.holds("parameters") {
+                    continue;
+                }
                 let hint = document::suggest(key, parameters.iter().map(|p| p.name.text.as_str()));
                 let message = format!("`{key}` was set, but the workflow has no such parameter{hint}");
                 self.state.problems.push(Problem { message, ..Problem::default() });
                 continue;
             };
             if let Err(message) = iterate::set(parameter, setting, self.options.settings_base) {
+                parameter.default = document::Default::Broken;
                 let message = format!("the parameter `{key}` cannot be set so: {message}");
                 self.state.problems.push(Problem { message, ..Problem::default() });
             }
@@ -123,19 +122,34 @@ impl Flattener<'_> {
         let work = std::mem::replace(&mut node.work, document::Work::Command(Vec::new()));
         let name = node.name.clone();
         let entry = match work {
-            document::Work::Workflow(nested) => self.declare_nested(scope, site, node, *nested),
-            work => match self.look_up(scope, &mut node, work) {
-                Ok((work, signature)) => {
-                    let axes = iterate::node(&mut self.state, scope, &node);
-                    Entry::Node(self.state.pending.push(Pending { scope, node, work, signature, axes }))
+            document::Work::Workflow(nested) => self.declare_nested(scope, site, node, nested),
+            document::Work::Broken => self.broken(scope, node, true),
+            work => {
+                let builtin = matches!(work, document::Work::Builtin(_));
+                match self.look_up(scope, &mut node, work) {
+                    Ok((work, signature)) => {
+                        let (axes, broken) = iterate::node(&mut self.state, scope, &node);
+                        Entry::Node(self.state.pending.push(Pending { scope, node, work, signature, axes, broken }))
+                    }
+                    Err((at, message)) => {
+                        self.problem(site, &at, message);
+                        self.broken(scope, node, builtin)
+                    }
                 }
-                Err((at, message)) => {
-                    self.problem(site, &at, message);
-                    Entry::Broken
-                }
-            },
+            }
         };
-        self.state.scopes[scope].names.insert(name.text, entry);
+        // Of a name that stands twice nobody knows which one a reference means.
+        let names = &mut self.state.scopes[scope].names;
+        let entry = if names.contains_key(&name.text) { Entry::Broken } else { entry };
+        names.insert(name.text, entry);
+    }
+
+    /// A node that nothing is known of but what it is given.
+    fn broken(&mut self, scope: usize, node: Node, lenient: bool) -> Entry {
+        iterate::node(&mut self.state, scope, &node);
+        let given = node.inputs.into_iter().filter_map(|input| input.value);
+        self.state.loose.extend(given.map(|expression| Loose { scope, expression, lenient }));
+        Entry::Broken
     }
 
     fn declare_nested(&mut self, scope: usize, site: &Site, node: Node, nested: Nested) -> Entry {
@@ -153,21 +167,22 @@ impl Flattener<'_> {
         }
         let prefix = format!("{}{}.", site.prefix, node.name.text);
         let depth = site.depth + 1;
-        let mut inner = Site { prefix, outer: Some(scope), depth, ..site.clone() };
+        let caller = Some((node.name.clone(), !node.unread.holds("inputs")));
+        let mut inner = Site { prefix, outer: Some(scope), depth, caller, ..site.clone() };
         if depth > DEEPEST {
             let message = format!("workflows are nested more than {DEEPEST} deep here; does a file contain itself?");
             self.problem(site, &node.name, message);
             return Entry::Broken;
         }
         let mut workflow = match nested {
-            Nested::Inline(workflow) => workflow,
+            Nested::Inline(workflow) => *workflow,
             Nested::File(path) => match self.read_nested(site, &path) {
                 Some((workflow, base, file)) => {
                     inner.base = base;
                     inner.file = Some(file);
                     workflow
                 }
-                None => return Entry::Broken,
+                None => return self.broken(scope, node, false),
             },
         };
         workflow.environment.extend(node.environment);
@@ -186,17 +201,11 @@ impl Flattener<'_> {
             }
         };
         let file: Rc<str> = Rc::from(absolute.as_str());
-        match document::read(&text) {
-            Ok(workflow) => {
-                let base = absolute.rsplit_once('/').map_or("/", |(directory, _)| directory);
-                Some((workflow, Rc::from(base), file))
-            }
-            Err(problems) => {
-                let located = problems.into_iter().map(|p| Problem { file: Some(Rc::clone(&file)), ..p });
-                self.state.problems.extend(located);
-                None
-            }
-        }
+        let (workflow, problems) = document::examine(&text);
+        let located = problems.into_iter().map(|p| Problem { file: Some(Rc::clone(&file)), ..p });
+        self.state.problems.extend(located);
+        let base = absolute.rsplit_once('/').map_or("/", |(directory, _)| directory);
+        Some((workflow?, Rc::from(base), file))
     }
 
     /// What a node runs and its ports.
@@ -222,7 +231,9 @@ impl Flattener<'_> {
             }
             document::Work::Command(words) => Ok(command(node, words, false)),
             document::Work::Shell(word) => Ok(command(node, vec![word], true)),
-            document::Work::Workflow(_) => Err((node.name.clone(), "a workflow cannot be looked up".to_owned())),
+            document::Work::Workflow(_) | document::Work::Broken => {
+                Err((node.name.clone(), "a workflow cannot be looked up".to_owned()))
+            }
         }
     }
 }

@@ -15,7 +15,7 @@ pub(super) fn expression(expression: &Expression, parameters: &HashMap<String, B
     match &expression.kind {
         ExpressionKind::Value(value) => Some(value.clone()),
         ExpressionKind::Text(pieces) => text(pieces, parameters),
-        ExpressionKind::From(_) => None,
+        ExpressionKind::From(_) | ExpressionKind::Broken => None,
         ExpressionKind::List(items) => {
             items.iter().map(|item| self::expression(item, parameters)).collect::<Option<_>>().map(Value::List)
         }

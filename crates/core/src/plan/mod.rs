@@ -242,7 +242,29 @@ impl Plan {
         options: &Options<'_>,
         catalogue: &mut dyn Catalogue,
     ) -> Result<Plan, Vec<Problem>> {
-        flatten::flatten(workflow, options, catalogue)
+        match Plan::examine(workflow, options, catalogue) {
+            (Some(plan), problems) if problems.is_empty() => Ok(plan),
+            (_, problems) => Err(problems),
+        }
+    }
+
+    /// As much of a plan as can be made, and every problem that can be found without running anything.
+    ///
+    /// A plan that comes with problems is good for finding more of them, and not for a run: nodes and inputs are
+    /// missing. There is none when nodes wait for each other or there are too many.
+    pub fn examine(
+        workflow: crate::document::Workflow,
+        options: &Options<'_>,
+        catalogue: &mut dyn Catalogue,
+    ) -> (Option<Plan>, Vec<Problem>) {
+        let (plan, problems) = flatten::flatten(workflow, options, catalogue);
+        (plan, Problem::sorted(problems))
+    }
+
+    /// The names of what is iterated over and has no value anywhere.
+    pub fn empty_axes(&self) -> impl Iterator<Item = &str> {
+        let empty = self.spaces.axes.values().iter().filter(|axis| axis.is_empty());
+        empty.flat_map(|axis| axis.fields.iter().map(|field| field.name.as_str()))
     }
 
     /// How many nodes there are.

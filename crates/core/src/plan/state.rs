@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use super::{Binding, Work};
 use crate::arena::{Arena, AxisId, TemplateId};
-use crate::document::{Expression, Node, Resources, WorkflowOutput};
+use crate::document::{Expression, Name, Node, Resources, Unread, WorkflowOutput};
 use crate::interface::Interface;
 use crate::space::Spaces;
 use crate::tree::Problem;
@@ -18,6 +18,15 @@ pub(super) struct State {
     pub scopes: Vec<Scope>,
     pub pending: Arena<TemplateId, Pending>,
     pub spaces: Spaces,
+    /// What is given to nodes that are broken: whether names in it exist is asked all the same.
+    pub loose: Vec<Loose>,
+}
+
+/// An expression that feeds nothing.
+pub(super) struct Loose {
+    pub scope: usize,
+    pub expression: Expression,
+    pub lenient: bool,
 }
 
 /// One workflow, whole or nested.
@@ -28,6 +37,7 @@ pub(super) struct Scope {
     pub outputs: Vec<WorkflowOutput>,
     pub environment: Rc<[(String, String)]>,
     pub resources: Resources,
+    pub unread: Unread,
 }
 
 /// Where a workflow stands.
@@ -38,6 +48,8 @@ pub(super) struct Site {
     pub file: Option<Rc<str>>,
     pub outer: Option<usize>,
     pub depth: usize,
+    /// The node of the workflow around that this one is, and whether its inputs could be read.
+    pub caller: Option<(Name, bool)>,
 }
 
 /// What a name in a workflow stands for.
@@ -65,4 +77,6 @@ pub(super) struct Pending {
     pub work: Work,
     pub signature: Rc<dyn Interface>,
     pub axes: Vec<(String, AxisId, usize)>,
+    /// Inputs iterated over at the node whose values are wrong, and reported.
+    pub broken: Vec<String>,
 }

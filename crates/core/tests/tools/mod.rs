@@ -117,8 +117,20 @@ pub fn plan_among(
 ) -> Result<Plan, Vec<String>> {
     let options = Options { base: "/base", settings, settings_base: "/cwd" };
     let mut tools = Tools { documents };
-    let made = pial_core::document::read(text).and_then(|workflow| Plan::new(workflow, &options, &mut tools));
-    made.map_err(|problems| problems.into_iter().map(|p| format!("{} {}", p.mark, p.message)).collect())
+    let (workflow, mut problems) = pial_core::document::examine(text);
+    let plan = workflow.and_then(|workflow| {
+        let (plan, more) = Plan::examine(workflow, &options, &mut tools);
+        problems.extend(more);
+        plan
+    });
+    let show = |p: pial_core::tree::Problem| {
+        let file = p.file.map_or_else(String::new, |file| format!("{file}:"));
+        format!("{file}{} {}", p.mark, p.message)
+    };
+    match plan {
+        Some(plan) if problems.is_empty() => Ok(plan),
+        _ => Err(pial_core::tree::Problem::sorted(problems).into_iter().map(show).collect()),
+    }
 }
 
 pub fn plan(text: &str) -> Plan {
