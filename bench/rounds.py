@@ -1,6 +1,5 @@
 """Runs tools in turn on one graph, so that whatever else the machine does falls on all of them alike."""
 
-import shutil
 import sys
 import tempfile
 from contextlib import contextmanager
@@ -44,18 +43,19 @@ def nothing_to_do(bench, graph, rounds):
 
 @contextmanager
 def fresh_directories(bench, graph, results, turn=0):
-    """A new folder for each tool that still takes part, prepared for the graph, and removed at the end."""
+    """A new folder for each tool that still takes part, prepared for the graph.
+
+    It stays until all is measured: ext4 looks for long past inodes that were freed in the last five seconds, so that
+    what one run removes makes the next slower, most of all one that makes folders.
+    """
     tools = [tool for tool in bench.tools if tool.name in results and "failed" not in results[tool.name]]
     first = turn % max(1, len(tools))
     root = tempfile.mkdtemp(dir=bench.scratch)
     directories = [(tool, Path(root, tool.name)) for tool in tools[first:] + tools[:first]]
-    try:
-        for tool, directory in directories:
-            directory.mkdir()
-            tool.prepare(graph, directory)
-        yield directories
-    finally:
-        shutil.rmtree(root)
+    for tool, directory in directories:
+        directory.mkdir()
+        tool.prepare(graph, directory)
+    yield directories
 
 
 def attempt(results, tool, kind, launcher, command, directory, keep=True):

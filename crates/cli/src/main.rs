@@ -37,6 +37,7 @@ enum Command {
     #[command(name = "__guardian", hide = true)]
     Guardian {
         mark: String,
+        groups: std::path::PathBuf,
     },
     #[command(name = "__digest", hide = true)]
     Digest {
@@ -65,8 +66,8 @@ fn main() -> ExitCode {
         Command::Graph(arguments) => command::graph::run(&arguments),
         Command::Interface(arguments) => command::interface::run(&arguments),
         Command::Schema(arguments) => command::schema::run(&arguments),
-        Command::Guardian { mark } => {
-            pial_engine::guardian::guard(&mark);
+        Command::Guardian { mark, groups } => {
+            pial_engine::guardian::guard(&mark, &groups);
             Ok(ExitCode::SUCCESS)
         }
         Command::Digest { owner } => command::errand(pial_engine::run::digest_errand(&owner)),

@@ -1,12 +1,13 @@
 //! Ends what a run left behind when its engine is gone, however it went.
 //!
-//! The guardian is a process of its own that holds a pipe from the engine. The engine writes each process group it
-//! starts and each that ended; when the pipe closes without a farewell, the guardian ends the groups that are left,
-//! and every process that carries the run's mark in its environment, which reaches those that left their group.
+//! The guardian is a process of its own that holds a pipe from the engine. The engine keeps the process groups that are
+//! running in a file, so that the guardian sleeps while steps come and go; when the pipe closes without a farewell, the
+//! guardian ends those groups, and every process that carries the run's mark in its environment, which reaches those
+//! that left their group.
 
-use std::collections::HashSet;
-use std::fs;
+use std::fs::{self, File};
 use std::io::{self, Read, Write};
+use std::os::unix::fs::FileExt;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, ChildStdin, Command, Stdio};
@@ -17,70 +18,72 @@ pub const MARK: &str = "PIAL_RUN";
 /// The environment variable that names the step a process belongs to.
 pub const STEP: &str = "PIAL_STEP";
 
-const STARTED: u8 = b'+';
-const ENDED: u8 = b'-';
 const FAREWELL: u8 = b'.';
 
-/// The engine's end of the pipe.
+/// The engine's end of the pipe, and the groups that are running.
 #[derive(Debug)]
 pub struct Guardian {
     /// The guardian's process.
     pub pid: u32,
     pipe: ChildStdin,
+    file: File,
+    /// The group in each place of the file; 0 for none.
+    groups: Vec<u32>,
 }
 
 impl Guardian {
-    /// Starts the guardian of a run; `helper` is the pial executable.
+    /// Starts the guardian of a run; `helper` is the pial executable, `groups` the file for the running groups.
     ///
     /// # Errors
     /// What the system says.
-    pub fn start(helper: &Path, mark: &str) -> io::Result<Guardian> {
+    pub fn start(helper: &Path, mark: &str, groups: &Path) -> io::Result<Guardian> {
+        let file = File::create(groups)?;
         let mut command = Command::new(helper);
-        command.args(["__guardian", mark]).process_group(0);
+        command.args(["__guardian", mark]).arg(groups).process_group(0);
         command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
         let mut child: Child = command.spawn()?;
         let pipe = child.stdin.take().ok_or(io::ErrorKind::BrokenPipe)?;
-        Ok(Guardian { pid: child.id(), pipe })
+        Ok(Guardian { pid: child.id(), pipe, file, groups: Vec::new() })
     }
 
-    /// Tells of a process group that began. A guardian that is gone is no reason to stop.
+    /// Notes a process group that began.
     pub fn began(&mut self, group: u32) {
-        self.tell(STARTED, group);
+        let place = self.groups.iter().position(|known| *known == 0).unwrap_or(self.groups.len());
+        self.note(place, group);
     }
 
-    /// Tells of a process group that ended.
+    /// Notes a process group that ended.
     pub fn ended(&mut self, group: u32) {
-        self.tell(ENDED, group);
+        if let Some(place) = self.groups.iter().position(|known| *known == group) {
+            self.note(place, 0);
+        }
+    }
+
+    fn note(&mut self, place: usize, group: u32) {
+        if place == self.groups.len() {
+            self.groups.push(0);
+        }
+        self.groups[place] = group;
+        // A group that a full disk keeps from the file is still found by the mark.
+        let _ = self.file.write_all_at(&group.to_le_bytes(), place as u64 * 4);
     }
 
     /// Lets the guardian go: nothing is left.
     pub fn farewell(mut self) {
-        self.tell(FAREWELL, 0);
-    }
-
-    fn tell(&mut self, what: u8, group: u32) {
-        let [a, b, c, d] = group.to_le_bytes();
-        // The guardian outlives the engine or the machine is in trouble that other calls will report.
-        let _ = self.pipe.write_all(&[what, a, b, c, d]);
+        // A guardian that is gone needs no farewell.
+        let _ = self.pipe.write_all(&[FAREWELL]);
     }
 }
 
-/// The guardian's own life: reads standard input to its end.
-pub fn guard(mark: &str) {
+/// The guardian's own life: sleeps until standard input closes.
+pub fn guard(mark: &str, groups: &Path) {
     crate::sys::ignore_terminal_signals();
-    let mut groups = HashSet::new();
-    let mut message = [0; 5];
-    let mut input = io::stdin().lock();
-    while input.read_exact(&mut message).is_ok() {
-        let group = u32::from_le_bytes([message[1], message[2], message[3], message[4]]);
-        match message[0] {
-            STARTED => drop(groups.insert(group)),
-            ENDED => drop(groups.remove(&group)),
-            _ => return,
-        }
+    let mut message = [0];
+    if io::stdin().lock().read_exact(&mut message).is_ok() {
+        return;
     }
-    for group in groups {
-        crate::sys::signal_group(group, true);
+    for group in fs::read(groups).unwrap_or_default().chunks_exact(4) {
+        crate::sys::signal_group(u32::from_le_bytes([group[0], group[1], group[2], group[3]]), true);
     }
     end_marked(mark);
 }

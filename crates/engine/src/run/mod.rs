@@ -23,6 +23,7 @@ use crate::sys::{self, Signal, Signals};
 use crate::task::Task;
 use crate::work::{Work, WorkError};
 use devices::Devices;
+use strays::Children;
 
 mod devices;
 mod ending;
@@ -111,6 +112,7 @@ pub fn run(
         estimates: store.estimates(),
     };
     let captures = Captures::new(work.path.join(".pial/capture")).map_err(EngineError::io("open /dev/null"))?;
+    let mut children = Children::open();
     let mut engine = Engine {
         plan,
         options,
@@ -124,7 +126,8 @@ pub fn run(
         maps: HashMap::new(),
         sinks: HashMap::new(),
         active: HashMap::new(),
-        not_ours: strays::children(),
+        not_ours: children.now(),
+        children,
         events: VecDeque::from([Event::Begin]),
         began: Instant::now(),
         interrupted: false,
@@ -152,6 +155,7 @@ struct Engine<'r> {
     active: HashMap<u32, Active>,
     /// Children that were there before the run: a shell's that became pial by `exec`.
     not_ours: Vec<u32>,
+    children: Children,
     events: VecDeque<Event>,
     began: Instant,
     interrupted: bool,
@@ -296,7 +300,8 @@ impl Engine<'_> {
 
     fn guardian(&mut self) -> Result<&mut Guardian, EngineError> {
         if self.guardian.is_none() {
-            let started = Guardian::start(&self.options.helper, &self.mark);
+            let started =
+                Guardian::start(&self.options.helper, &self.mark, &self.work.path.join(".pial/capture/groups"));
             let mut guardian = started.map_err(EngineError::io("start the guardian process"))?;
             self.active.keys().for_each(|pid| guardian.began(*pid));
             self.guardian = Some(guardian);

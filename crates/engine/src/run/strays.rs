@@ -1,6 +1,7 @@
 //! Ends what a step left running: processes of its group, and those that left the group (daemons).
 
-use std::fs;
+use std::fs::File;
+use std::os::unix::fs::FileExt;
 use std::time::Duration;
 
 use super::Engine;
@@ -34,7 +35,8 @@ impl Engine<'_> {
     }
 
     /// Children of the engine that it did not start: it adopts the orphans among its descendants.
-    fn strays(&self, step: Option<&str>) -> Vec<u32> {
+    fn strays(&mut self, step: Option<&str>) -> Vec<u32> {
+        let now = self.children.now();
         let guardian = self.guardian.as_ref().map(|guardian| guardian.pid);
         let stray = |pid: &u32| {
             Some(*pid) != guardian
@@ -46,13 +48,36 @@ impl Engine<'_> {
                         || self.active.is_empty() && !has_variable(*pid, &format!("{MARK}={}", self.mark))
                 })
         };
-        children().into_iter().filter(stray).collect()
+        now.into_iter().filter(stray).collect()
     }
 }
 
-/// The processes that are children of this one now.
-pub(super) fn children() -> Vec<u32> {
-    let own = std::process::id();
-    let children = fs::read_to_string(format!("/proc/{own}/task/{own}/children")).unwrap_or_default();
-    children.split_ascii_whitespace().filter_map(|pid| pid.parse().ok()).collect()
+/// The list of this process's children that the kernel keeps (`/proc/PID/task/TID/children`, Linux 3.5); a kernel
+/// without it shows none, and only process groups are ended.
+#[derive(Debug)]
+pub(super) struct Children {
+    file: Option<File>,
+    text: Vec<u8>,
+}
+
+impl Children {
+    /// The list, kept open as it is read at the end of every step.
+    pub fn open() -> Children {
+        let own = std::process::id();
+        Children { file: File::open(format!("/proc/{own}/task/{own}/children")).ok(), text: vec![0; 4096] }
+    }
+
+    /// The processes that are children of this one now.
+    pub fn now(&mut self) -> Vec<u32> {
+        let Some(file) = &self.file else { return Vec::new() };
+        let mut length = 0;
+        while let Ok(read @ 1..) = file.read_at(&mut self.text[length..], length as u64) {
+            length += read;
+            if length == self.text.len() {
+                self.text.resize(length * 2, 0);
+            }
+        }
+        let text = std::str::from_utf8(&self.text[..length]).unwrap_or_default();
+        text.split_ascii_whitespace().filter_map(|pid| pid.parse().ok()).collect()
+    }
 }
