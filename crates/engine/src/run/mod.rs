@@ -300,8 +300,9 @@ impl Engine<'_> {
 
     fn guardian(&mut self) -> Result<&mut Guardian, EngineError> {
         if self.guardian.is_none() {
-            let started =
-                Guardian::start(&self.options.helper, &self.mark, &self.work.path.join(".pial/capture/groups"));
+            // A file of this run alone: the guardian of a killed run may still read its own while this one begins.
+            let groups = self.work.path.join(format!(".pial/capture/groups.{}", self.mark));
+            let started = Guardian::start(&self.options.helper, &self.mark, &groups);
             let mut guardian = started.map_err(EngineError::io("start the guardian process"))?;
             self.active.keys().for_each(|pid| guardian.began(*pid));
             self.guardian = Some(guardian);
