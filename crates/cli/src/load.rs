@@ -88,7 +88,16 @@ pub fn examine(arguments: &DocumentArguments) -> Result<Examined, Failure> {
     let directory = current_directory()?;
     let (text, base, document) = read(&arguments.document, &directory)?;
     let settings = settings(&arguments.settings)?;
-    Ok(examine_text(&text, &base, document, settings, directory))
+    Ok(examine_text(&text, &base, document, settings, directory, false))
+}
+
+/// Reads a JSON document once more so that every part knows its place; `None` when it cannot be read again.
+pub fn examine_with_places(arguments: &DocumentArguments) -> Option<Loaded> {
+    let directory = current_directory().ok()?;
+    let from_file = arguments.document != Path::new("-");
+    let (text, base, document) = from_file.then(|| read(&arguments.document, &directory).ok())??;
+    let settings = settings(&arguments.settings).ok()?;
+    examine_text(&text, &base, document, settings, directory, true).loaded
 }
 
 /// Reads, checks and expands a document.
@@ -160,7 +169,7 @@ pub fn load_text(
     settings: Vec<(String, Setting)>,
     directory: String,
 ) -> Result<Loaded, Failure> {
-    examine_text(text, base, document, settings, directory).sound()
+    examine_text(text, base, document, settings, directory, false).sound()
 }
 
 fn examine_text(
@@ -169,6 +178,7 @@ fn examine_text(
     document: String,
     settings: Vec<(String, Setting)>,
     directory: String,
+    places: bool,
 ) -> Examined {
     let mut interfaces = Interfaces::new(catalogues());
     let options = Options { base, settings: &settings, settings_base: &directory };
@@ -180,7 +190,7 @@ fn examine_text(
     };
     let (mut plan, mut problems) = plan_of(pial_core::document::examine(text));
     // JSON is read without places; now that something is wrong the places are wanted.
-    if problems.iter().any(|problem| problem.mark.line == 0 && problem.file.is_none()) {
+    if places || problems.iter().any(|problem| problem.mark.line == 0 && problem.file.is_none()) {
         (plan, problems) = plan_of(pial_core::document::examine_with_marks(text));
     }
     let name = document.clone();

@@ -70,7 +70,7 @@ struct Cost {
 pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let examined = examine(&arguments.document)?;
     let budget = arguments.budget.budget()?;
-    let (loaded, refusals, warnings) = check(examined, &budget)?;
+    let (loaded, refusals, warnings) = check(&arguments.document, examined, &budget)?;
     let work = work_directory(&arguments.document.settings.work)?;
     let history = History::of_workflow(&work, &loaded.plan.name)?;
     let mut store = Store::open(&work, false, &loaded.plan, &loaded.interfaces)?;
@@ -96,9 +96,13 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
 
 /// The plan of a right document, why a run would still refuse to begin, and what it would warn of; else all that is
 /// wrong with the document and missing here.
-fn check(mut examined: Examined, budget: &Budget) -> Result<(Loaded, Vec<String>, Vec<String>), Failure> {
+fn check(
+    arguments: &DocumentArguments,
+    mut examined: Examined,
+    budget: &Budget,
+) -> Result<(Loaded, Vec<String>, Vec<String>), Failure> {
     let Some(loaded) = &examined.loaded else { return Err(examined.failure()) };
-    let (missing, warnings) = beforehand(loaded, budget);
+    let (missing, warnings) = beforehand(arguments, loaded, budget);
     if !examined.problems.is_empty() {
         examined.problems.extend(missing);
         return Err(examined.failure());

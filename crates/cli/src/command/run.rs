@@ -10,7 +10,7 @@ use pial_engine::observe::{Observer, Report, Summary};
 use pial_engine::run::Options;
 
 use crate::failure::Failure;
-use crate::load::{DocumentArguments, Examined, Loaded, examine, logged};
+use crate::load::{DocumentArguments, Examined, Loaded, examine, examine_with_places, logged};
 use crate::progress;
 
 /// Run a workflow; what was done before and still stands is not done again
@@ -88,7 +88,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let examined = examine(&arguments.document)?;
     let budget = arguments.budget.budget()?;
     let mut observer = progress::observer(arguments.json, arguments.quiet);
-    let loaded = check(examined, &budget, observer.as_mut())?;
+    let loaded = check(&arguments.document, examined, &budget, observer.as_mut())?;
     let options = Options {
         work: arguments.document.settings.work.clone(),
         document: loaded.document.clone(),
@@ -112,10 +112,15 @@ fn exit_code(summary: &Summary) -> ExitCode {
 }
 
 /// What can be known to be wrong or missing before anything runs, all of it at once.
-fn check(mut examined: Examined, budget: &Budget, observer: &mut dyn Observer) -> Result<Loaded, Failure> {
+fn check(
+    arguments: &DocumentArguments,
+    mut examined: Examined,
+    budget: &Budget,
+    observer: &mut dyn Observer,
+) -> Result<Loaded, Failure> {
     let Some(loaded) = &examined.loaded else { return examined.sound() };
     let sound = examined.problems.is_empty();
-    let (missing, warnings) = beforehand(loaded, budget);
+    let (missing, warnings) = beforehand(arguments, loaded, budget);
     examined.problems.extend(missing);
     // What a plan in parts says of itself may not be so once it is whole.
     for warning in warnings.iter().filter(|_| sound) {
@@ -125,7 +130,18 @@ fn check(mut examined: Examined, budget: &Budget, observer: &mut dyn Observer) -
 }
 
 /// What this machine and the budget lack for a plan, and what a run of it should be warned of.
-pub fn beforehand(loaded: &Loaded, budget: &Budget) -> (Vec<Problem>, Vec<String>) {
+pub fn beforehand(arguments: &DocumentArguments, loaded: &Loaded, budget: &Budget) -> (Vec<Problem>, Vec<String>) {
+    let (problems, warnings) = lacking(loaded, budget);
+    if problems.iter().all(|problem| problem.mark.line > 0 || problem.file.is_some()) {
+        return (problems, warnings);
+    }
+    match examine_with_places(arguments) {
+        Some(loaded) => lacking(&loaded, budget),
+        None => (problems, warnings),
+    }
+}
+
+fn lacking(loaded: &Loaded, budget: &Budget) -> (Vec<Problem>, Vec<String>) {
     let mut problems = pial_engine::preflight::check(&loaded.plan, &loaded.interfaces);
     let mut warnings: Vec<String> = loaded.plan.empty_axes().map(empty_axis).collect();
     for problem in budget.problems(&loaded.plan) {

@@ -94,6 +94,8 @@ nodes:
 "nodes": {"a": {"command": ["t"], "inputs": {"x": {"from": "b.out"}}}}}"#;
     let ran = place.run(json, &[]);
     assert!(ran.stderr.contains("w.yaml:2:51: there is no node `b`"), "{}", ran.stderr);
+    let ran = place.run(&json.replace("\"t\"]", "\"no-such-program\"]").replace("{\"from\": \"b.out\"}", "1"), &[]);
+    assert!(ran.stderr.contains("w.yaml:2:11: `a` needs the program `no-such-program`"), "{}", ran.stderr);
 }
 
 #[test]
