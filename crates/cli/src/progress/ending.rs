@@ -90,7 +90,12 @@ fn summary(summary: &Summary) -> String {
 pub fn trouble(report: &Report<'_>, look: Look) -> Option<String> {
     match report {
         Report::NodeFailed { node, message, crash, retry } => {
-            let end = if *retry { "; trying again".to_owned() } else { format!(" ({crash})") };
+            let end = match (*retry, *crash) {
+                (true, _) => "; trying again".to_owned(),
+                // A full disk has no room for the file; that was told.
+                (false, "") => String::new(),
+                (false, crash) => format!(" ({crash})"),
+            };
             let failed = look.paint("failed:", Colour::Red);
             Some(format!("{failed} {}: {}{}", printable(node), printable(message), printable(&end)))
         }

@@ -136,11 +136,6 @@ impl Builtin {
         }
     }
 
-    /// Whether it may read, copy or list much, and so belongs in a child process; the others take no time.
-    pub fn moves_data(&self) -> bool {
-        matches!(self, Builtin::Rename | Builtin::DataGrabber | Builtin::SelectFiles | Builtin::DataSink)
-    }
-
     /// Whether its result depends on what no input says (what a directory holds now), so that a cached result
     /// may be out of date. nipype runs these every time.
     pub fn looks_outside(&self) -> bool {
