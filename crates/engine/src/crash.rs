@@ -48,6 +48,15 @@ pub struct Crash {
     pub time_limit_s: Option<f64>,
     /// A line for a shell that does the same again.
     pub reproduce: String,
+    /// The Python function, as the interpreter is told of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub function: Option<serde_json::Value>,
+    /// The names and values it was given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub inputs: Option<serde_json::Value>,
+    /// What it was to return.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outputs: Option<serde_json::Value>,
     /// The end of what it printed to standard output.
     pub stdout: String,
     /// The end of what it printed to standard error.
@@ -74,6 +83,10 @@ impl Crash {
         let last = self.stderr.lines().rev().map(str::trim).find(|line| !line.is_empty());
         if let (true, Some(line)) = (self.exit_code.is_some(), last) {
             let words: String = line.chars().filter(|c| !c.is_control()).take(LONGEST_WORDS).collect();
+            if self.message.starts_with(&words) {
+                // An exception is told by what was raised already.
+                return self;
+            }
             self.message = format!("{}: {words}", self.message);
         }
         self
@@ -89,8 +102,14 @@ impl Crash {
         let node: String = self.node.chars().map(plain).take(120).collect();
         let stamp: String = self.time.chars().filter(char::is_ascii_digit).collect();
         let stem = format!("crash-{stamp}-{node}-{}", self.attempt);
-        fs::write(directory.join(format!("{stem}.json")), serde_json::to_vec_pretty(self)?)?;
-        fs::write(directory.join(format!("{stem}.txt")), self.text())?;
+        let json = directory.join(format!("{stem}.json"));
+        let mut crash = self.clone();
+        if let (Some(_), Ok(python)) = (&self.function, crate::python::program()) {
+            let words = [&python, &json].map(|path| quote(&path.to_string_lossy()));
+            crash.reproduce = format!("{} -m pial.worker again {}", words[0], words[1]);
+        }
+        fs::write(&json, serde_json::to_vec_pretty(&crash)?)?;
+        fs::write(directory.join(format!("{stem}.txt")), crash.text())?;
         Ok(format!("{stem}.txt"))
     }
 

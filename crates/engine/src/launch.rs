@@ -16,6 +16,13 @@ pub struct Capture {
     err: Stream,
 }
 
+impl Capture {
+    /// The files for standard output and standard error.
+    pub fn paths(&self) -> (&Path, &Path) {
+        (&self.out.path, &self.err.path)
+    }
+}
+
 #[derive(Debug)]
 struct Stream {
     path: PathBuf,

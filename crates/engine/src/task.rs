@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-use pial_core::plan::{Template, Work};
+use pial_core::plan::{Call, Template, Work};
 use pial_core::schedule::Step;
 use pial_core::value::Value;
 
@@ -41,6 +41,8 @@ pub struct Task {
     pub job: Option<Job>,
     /// The built-in; nothing for a command.
     pub builtin: Option<Builtin>,
+    /// The Python function, if it is one.
+    pub call: Option<Rc<Call>>,
 }
 
 /// What preparing a step gives.
@@ -69,6 +71,14 @@ pub fn prepare(
         Ok(what) => what,
         Err(program) => return Ok(Prepared::Wrong(format!("there is no program `{program}` on PATH"))),
     };
+    let builtin = match &template.work {
+        Work::Builtin(name) => Builtin::from_name(name),
+        _ => None,
+    };
+    let inputs = match plain(template, builtin, inputs) {
+        Ok(inputs) => inputs,
+        Err(message) => return Ok(Prepared::Wrong(message)),
+    };
     let mut inputs = store.typed(template, inputs);
     if let (Work::Command(command), None) = (&template.work, &what.program) {
         // Which program it is only shows now, and its content decides the result as that of any other.
@@ -95,10 +105,6 @@ pub fn prepare(
     if !unread.is_empty() {
         return Ok(Prepared::Unread(unread));
     }
-    let builtin = match &template.work {
-        Work::Builtin(name) => Builtin::from_name(name),
-        _ => None,
-    };
     Ok(Prepared::Task(Box::new(Task {
         key: prepare::key(&what, builtin.is_some(), &inputs, &digests),
         scratch: PathBuf::new(),
@@ -110,7 +116,27 @@ pub fn prepare(
         sources,
         job: None,
         builtin,
+        call: match &template.work {
+            Work::Function(call) => Some(Rc::clone(call)),
+            _ => None,
+        },
     })))
+}
+
+/// The inputs as a step can take them: only functions, and built-ins that hand values on, know Python's own.
+fn plain(
+    template: &Template,
+    builtin: Option<Builtin>,
+    inputs: Vec<(String, Value)>,
+) -> Result<Vec<(String, Value)>, String> {
+    if matches!(template.work, Work::Function(_)) || builtin.is_some_and(Builtin::hands_on) {
+        return Ok(inputs);
+    }
+    let plain = |(name, value): (String, Value)| match value.plain() {
+        Ok(value) => Ok((name, value)),
+        Err(error) => Err(format!("its input `{name}` is {error}")),
+    };
+    inputs.into_iter().map(plain).collect()
 }
 
 /// The name of a step: the node's, with the item as `#3`.
@@ -148,6 +174,7 @@ impl Task {
             key: String::new(),
             job: None,
             builtin: None,
+            call: None,
         }
     }
 
@@ -158,7 +185,9 @@ impl Task {
     pub fn settle(&mut self, store: &Store<'_>, step: Step) -> Result<(), String> {
         let template = store.plan.locate(step.node).0;
         self.directory = directory(store, template, step);
-        self.scratch = scratch(&store.path_of(&self.directory));
+        let path = store.path_of(&self.directory);
+        // Python code keeps absolute paths, so a function works where its files will stay.
+        self.scratch = if self.call.is_some() { path } else { scratch(&path) };
         let descriptor = store.descriptor(template);
         let (environment, base) = (&template.environment, &template.base);
         self.job = prepare::job(&template.work, &self.what, descriptor, environment, base, &self.inputs)?;

@@ -15,7 +15,8 @@ use crate::collect::collect;
 use crate::crash::Crash;
 use crate::launch::Capture;
 use crate::observe::Report;
-use crate::record::{Failed, Method, Record, Used};
+use crate::python::Described;
+use crate::record::{Failed, Logged, Method, Record, Used};
 use crate::store::{Read, StoreError, read_by_errand};
 use crate::sys::Ended;
 use crate::task::{Task, step_name};
@@ -58,6 +59,17 @@ impl Engine<'_> {
                 (Ok(()), None) => self.succeeded(step, attempt, task, usage),
                 (Ok(()), Some(message)) => self.failed(step, attempt, &task, message, ended.status, usage),
             },
+            Phase::Function(task, id, _) => match self.captures.settle(capture, &task.scratch) {
+                Err(error) => {
+                    let message =
+                        format!("its output cannot be kept ({error}); did it remove or fill its own directory?");
+                    self.fail_unless_disk(step, attempt, &task, message, &error, usage.used)
+                }
+                Ok(()) => match self.outcome(&task, id, ended, bad) {
+                    Ok(outputs) => self.publish_outputs(step, attempt, task, outputs, usage),
+                    Err(message) => self.failed(step, attempt, &task, message, ended.status, usage),
+                },
+            },
             Phase::Builtin(task) => self.builtin_ended(step, attempt, task, capture, bad, usage),
             Phase::ReadingInputs => {
                 let (digests, message) = self.captures.read(capture).map_err(EngineError::io("read digests"))?;
@@ -85,9 +97,9 @@ impl Engine<'_> {
     }
 
     /// A process that the user ended: there is nothing to tell and nothing to keep.
-    fn cancelled(&mut self, step: Step, capture: Capture, phase: &Phase) -> Result<(), EngineError> {
+    pub(super) fn cancelled(&mut self, step: Step, capture: Capture, phase: &Phase) -> Result<(), EngineError> {
         self.captures.discard(capture).map_err(EngineError::io("empty a file for output"))?;
-        if let Phase::Command(task) | Phase::Builtin(task) = phase {
+        if let Phase::Command(task) | Phase::Builtin(task) | Phase::Function(task, ..) = phase {
             let _ = crate::work::remove(&task.scratch);
         }
         self.event(step, Ending::FailedForGood);
@@ -111,7 +123,7 @@ impl Engine<'_> {
         self.fail(step, attempt, task, message, used, Ending::Failed)
     }
 
-    fn failed(
+    pub(super) fn failed(
         &mut self,
         step: Step,
         attempt: u32,
@@ -135,6 +147,18 @@ impl Engine<'_> {
             Ok(outputs) => outputs,
             Err(message) => return self.fail(step, attempt, &task, message, usage.used, Ending::Failed),
         };
+        self.publish_outputs(step, attempt, task, outputs, usage)
+    }
+
+    /// Outputs that were found: published and recorded, unless an input changed meanwhile.
+    pub(super) fn publish_outputs(
+        &mut self,
+        step: Step,
+        attempt: u32,
+        task: Box<Task>,
+        outputs: Vec<(String, Value)>,
+        usage: Usage,
+    ) -> Result<(), EngineError> {
         if let Some(changed) = task.changed_source(&self.store) {
             let message =
                 format!("the input {changed} changed while it ran, so its result belongs to no known input; run again");
@@ -291,6 +315,12 @@ impl Engine<'_> {
             used,
             time_limit_s: self.plan.locate(step.node).0.time_s,
             reproduce: String::new(),
+            function: task.call.as_ref().map(|call| json(&Described::of(&call.function))),
+            inputs: task.call.as_ref().map(|_| {
+                let inputs = task.inputs.iter();
+                json(&inputs.map(|(name, value)| (name.as_str(), Logged::of(value, "//"))).collect::<Vec<_>>())
+            }),
+            outputs: task.call.as_ref().map(|call| json(&super::python::expected(call))),
             stdout: String::new(),
             stderr: String::new(),
         }
@@ -336,6 +366,11 @@ impl Engine<'_> {
     }
 }
 
+/// A part of a crash file.
+fn json(part: &impl serde::Serialize) -> serde_json::Value {
+    serde_json::to_value(part).unwrap_or_default()
+}
+
 /// Seconds to the resolution that means something.
 fn microseconds(seconds: f64) -> f64 {
     (seconds * 1e6).round() / 1e6
@@ -376,6 +411,7 @@ fn placed(value: Value, directory: &Path) -> Value {
     match value {
         Value::Path(path) => Value::Path(directory.join(path).to_string_lossy().into_owned()),
         Value::List(items) => Value::List(items.into_iter().map(|v| placed(v, directory)).collect()),
+        Value::Map(entries) => Value::Map(entries.into_iter().map(|(k, v)| (k, placed(v, directory))).collect()),
         value => value,
     }
 }
