@@ -1,17 +1,18 @@
 //! Crash files: one readable text and the same as JSON for each failure.
 
 use std::fmt::Write as _;
-use std::fs::{self, File};
-use std::io::{self, Read, Seek, SeekFrom};
+use std::fs;
+use std::io;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
+use crate::launch::tail;
 use crate::prepare::quote;
 use crate::record::Used;
 
 /// How much of the end of each stream a crash file holds, in bytes.
-const TAIL: u64 = 8 * 1024;
+pub const TAIL: u64 = 8 * 1024;
 
 /// As much of the last line of standard error stands in the message, in characters.
 const LONGEST_WORDS: usize = 200;
@@ -67,8 +68,10 @@ impl Crash {
     /// Adds the line that reproduces the failure and the ends of both streams.
     pub fn complete(mut self, node_directory: &Path) -> Crash {
         self.pial_crash = VERSION;
-        self.stdout = tail(&node_directory.join("stdout")).unwrap_or_default();
-        self.stderr = tail(&node_directory.join("stderr")).unwrap_or_default();
+        if self.stdout.is_empty() && self.stderr.is_empty() {
+            self.stdout = tail(&node_directory.join("stdout"), TAIL).unwrap_or_default();
+            self.stderr = tail(&node_directory.join("stderr"), TAIL).unwrap_or_default();
+        }
         if !self.command.is_empty() {
             let variables: String = self.environment.iter().map(|(k, v)| format!("{k}={} ", quote(v))).collect();
             let words: Vec<String> = self.command.iter().map(|word| quote(word)).collect();
@@ -146,13 +149,4 @@ impl Crash {
         }
         text
     }
-}
-
-fn tail(path: &Path) -> io::Result<String> {
-    let mut file = File::open(path)?;
-    let length = file.metadata()?.len();
-    file.seek(SeekFrom::Start(length.saturating_sub(TAIL)))?;
-    let mut bytes = Vec::new();
-    file.take(TAIL).read_to_end(&mut bytes)?;
-    Ok(String::from_utf8_lossy(&bytes).into_owned())
 }

@@ -6,7 +6,7 @@ use super::{
     Expression, ExpressionKind, Input, Iterate, Join, Map, Name, Nested, Node, Output, OutputSource, Resources, Unread,
     Word, Work,
 };
-use super::{expression, function, parse_text};
+use super::{expression, function, nipype, parse_text};
 use crate::tree::{Entry, Kind, Problem, Tree};
 use crate::value::Type;
 
@@ -28,6 +28,10 @@ const KEYS: &[&str] = &[
     "retries",
     "environment",
     "shell",
+    "nipype",
+    "title",
+    "directory",
+    "version",
 ];
 pub(super) const WORKS: [&str; 5] = ["interface", "command", "function", "builtin", "workflow"];
 
@@ -48,6 +52,7 @@ pub(super) fn read(entry: Entry, problems: &mut Vec<Problem>) -> Node {
     let mut fields = Fields::of(entry.value, &what, KEYS, problems);
     fields.take("description");
     let work = work(&mut fields, &name, problems);
+    let nipype = nipype::read(&mut fields, &name, problems);
     let typed = matches!(work, None | Some(Work::Command(_) | Work::Shell(_) | Work::Function(_)));
     let inputs = fields.mapping("inputs", problems);
     let inputs = inputs.into_iter().map(|entry| input(entry, typed, problems)).collect();
@@ -86,6 +91,7 @@ pub(super) fn read(entry: Entry, problems: &mut Vec<Problem>) -> Node {
         resources: fields.take("resources").map_or_else(Resources::default, |t| workflow::resources(t, problems)),
         retries: fields.take("retries").and_then(|tree| retries(&tree, problems)),
         environment: fields.take("environment").map_or_else(Vec::new, |t| workflow::environment(t, problems)),
+        nipype,
         name,
         work: work.unwrap_or(Work::Broken),
         inputs,
@@ -114,6 +120,7 @@ fn broken(name: Name) -> Node {
         resources: Resources::default(),
         retries: None,
         environment: Vec::new(),
+        nipype: None,
         unread: Unread::default(),
     }
 }

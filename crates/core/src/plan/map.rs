@@ -68,6 +68,11 @@ impl Items {
         Ok(Items { count: shape.count(), shape })
     }
 
+    /// So many items of which no more is known.
+    pub fn counted(count: usize) -> Items {
+        Items { count, shape: Shape::List(vec![Shape::Item; count]) }
+    }
+
     /// How many runs there are.
     pub fn len(&self) -> usize {
         self.count

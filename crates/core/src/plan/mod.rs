@@ -6,7 +6,7 @@
 use std::rc::Rc;
 
 use crate::arena::{Arena, AxisId, Id, NodeId, RequestId, SpaceId, TemplateId};
-use crate::document::{Function, Output, Piece};
+use crate::document::{Function, Nipype, Output, Piece};
 use crate::interface::Interface;
 use crate::space::{Projection, Spaces};
 use crate::tree::{Mark, Problem};
@@ -81,6 +81,8 @@ pub struct Template {
     pub environment: Rc<[(String, String)]>,
     /// The directory its relative paths start from.
     pub base: Rc<str>,
+    /// What makes it a node of nipype's.
+    pub nipype: Option<Box<Nipype>>,
     /// Its first node in the plan.
     pub first: NodeId,
 }

@@ -28,6 +28,7 @@ use strays::Children;
 mod devices;
 mod ending;
 mod errand;
+mod nipype;
 mod python;
 pub(crate) mod start;
 mod strays;
@@ -131,6 +132,7 @@ pub fn run(
         not_ours: children.now(),
         children,
         had_strays: false,
+        found_by_nipype: false,
         events: VecDeque::from([Event::Begin]),
         began: Instant::now(),
         interrupted: false,
@@ -162,6 +164,8 @@ struct Engine<'r> {
     children: Children,
     /// Whether any step left processes behind.
     had_strays: bool,
+    /// Whether what is being recorded was found by nipype to be done before.
+    found_by_nipype: bool,
     events: VecDeque<Event>,
     began: Instant,
     interrupted: bool,
@@ -193,8 +197,10 @@ struct Active {
 enum Phase {
     /// It is the step's own command.
     Command(Box<Task>),
-    /// It is a Python function: its task, its number with the interpreter, variables added to its environment.
-    Function(Box<Task>, u64, Vec<(String, String)>),
+    /// It is a Python function: its task, its number with the interpreter, what was asked.
+    Function(Box<Task>, u64, Box<python::Ask>),
+    /// It is the command of a node of nipype's.
+    Ran(Box<nipype::Running>),
     /// It carries out a built-in that moves data.
     Builtin(Box<Task>),
     /// It reads large inputs before the step can be looked up.
@@ -351,6 +357,8 @@ impl Engine<'_> {
     }
 
     fn finish(&mut self) -> Result<Summary, EngineError> {
+        // Only what puts items together can still run, in a run that was ended.
+        self.active.clear();
         self.end_python();
         self.end_strays(None);
         if self.had_strays {
