@@ -197,12 +197,13 @@ pub struct What<'a> {
 /// A run that began.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Run<'a> {
-    /// The document's absolute path; `-` for standard input.
+    /// The document's absolute path; `.pial/document` for one from standard input, kept in the working directory, and
+    /// `-` for one that earlier versions did not keep.
     #[serde(borrow)]
     pub document: Cow<'a, str>,
     /// Parameters set from outside.
     pub settings: Vec<(Cow<'a, str>, serde_json::Value)>,
-    /// The directory that relative paths in settings start from.
+    /// The directory that relative paths in settings, and in a document from standard input, start from.
     pub directory: Cow<'a, str>,
     /// How many nodes there are.
     pub nodes: u32,
@@ -332,7 +333,8 @@ mod tests {
     /// serde_json reads some numbers wrong in the last bit unless told not to; a key would then follow from neither.
     #[test]
     fn floats_come_back_bit_for_bit() {
-        let hard = [0.1, 1.0 / 3.0, 122.416_294_033_786_585, 5e-324, 2.225_073_858_507_201e-308, 1.797_693_134_862_315_7e308];
+        let hard =
+            [0.1, 1.0 / 3.0, 122.416_294_033_786_585, 5e-324, 2.225_073_858_507_201e-308, 1.797_693_134_862_315_7e308];
         let mut state = 1_u64;
         let any = std::iter::repeat_with(|| {
             state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);

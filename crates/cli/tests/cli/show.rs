@@ -71,6 +71,31 @@ fn show_lists_the_nodes_of_a_template_and_tells_of_items() {
 }
 
 #[test]
+fn show_gives_values_as_programs_want_them() {
+    let place = Place::with(
+        "
+pial: 1
+nodes:
+  file: {command: [touch, '{out}'], outputs: {out: a.txt}}
+  all:
+    builtin: identity
+    inputs: {files: [{from: file.out}], map: {value: {b: 1, a: [0.1, null, {$path: x}]}}}
+",
+    );
+    place.run(&[]);
+    let values = &place.json(&["show", "all"])["values"];
+    let there = "HERE/work/workflow/file/a.txt";
+    assert_eq!(values["files"], serde_json::json!([{"$path": there}]));
+    let inner = serde_json::json!({"$map": [["$path", "x"]]});
+    assert_eq!(values["map"], serde_json::json!({"$map": [["b", 1], ["a", [0.1, null, inner]]]}));
+    let several = Place::with(SUBJECTS);
+    several.run(&[]);
+    let listed = several.json(&["show", "count"]);
+    assert_eq!((&listed[1]["node"], &listed[1]["state"]), (&"count[s=b]".into(), &"done in the last run".into()));
+    assert_eq!(listed[1]["directory"], "HERE/work/demo/_s_b/count");
+}
+
+#[test]
 fn log_gives_each_stream_as_it_is() {
     let place = failing();
     assert_eq!(place.pial(&["log", "bad", "--stderr"]).out, "bad é\n");

@@ -231,6 +231,7 @@ fn template(
         request: request_id(plan, request),
         time_s,
         retries: node.retries.unwrap_or(0),
+        overwrite: node.overwrite,
         environment: environment(scope, &mut node),
         base: std::rc::Rc::clone(&scope.site.base),
         first: NodeId(plan.nodes),

@@ -77,6 +77,8 @@ pub struct Template {
     pub time_s: Option<f64>,
     /// How often it is tried again.
     pub retries: u32,
+    /// Whether it runs every time, whatever results it has.
+    pub overwrite: bool,
     /// Variables added to its environment.
     pub environment: Rc<[(String, String)]>,
     /// The directory its relative paths start from.
@@ -156,6 +158,8 @@ pub struct Map {
     pub fields: Vec<usize>,
     /// Whether lists of lists are run over to their leaves.
     pub nested: bool,
+    /// Whether the items run one after the other.
+    pub serial: bool,
 }
 
 /// What a step needs while it runs.
