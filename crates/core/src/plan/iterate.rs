@@ -285,13 +285,20 @@ fn refuse_repeats(state: &mut State, scope: usize, axis: &Axis, range: std::ops:
     let mut seen = HashSet::with_capacity(range.len());
     for at in range {
         let texts: Vec<String> =
-            axis.fields.iter().map(|f| f.values.get(at as usize).map_or_else(String::new, Value::to_string)).collect();
+            axis.fields.iter().map(|f| f.values.get(at as usize).map_or_else(String::new, name_of)).collect();
         let text = texts.join(", ");
         if !seen.insert(texts) {
             let mark = marks.get(at as usize).copied().unwrap_or_default();
             report(state, scope, mark, format!("`{text}` stands twice among the values of `{}`", axis.fields[0].name));
         }
     }
+}
+
+/// The text of a value in the name of a node.
+fn name_of(value: &Value) -> String {
+    let mut name = String::new();
+    super::python::write_name(value, &mut name);
+    name
 }
 
 /// The value as one of the type; `None` when it is none, which is reported.

@@ -18,10 +18,13 @@ mod command;
 mod evaluate;
 mod expand;
 mod flatten;
+mod folders;
 mod iterate;
 mod known;
 mod map;
 mod naming;
+mod python;
+mod sha1;
 mod state;
 
 pub use command::{CommandSignature, fill};
@@ -43,6 +46,7 @@ pub struct Plan {
     pub outputs: Vec<PlanOutput>,
     /// The templates in an order in which each comes after all it depends on.
     pub order: Vec<TemplateId>,
+    folders: folders::Folders,
     edges: Vec<Edge>,
     outgoing: Vec<u32>,
     incoming: Vec<u32>,
