@@ -138,7 +138,7 @@ nodes:
   s: {builtin: identity, iterables: {k: [6]}}
   n: {command: [t, '{y}', '{z}', '{b}', '{by}'], inputs: {k: {from: s.k}}}
 ";
-    assert_eq!(directories(&plan(text)), ["_k_6/s", "_z_1/_y_2/_by_5/_b_4_c_3/_k_6/n"]);
+    assert_eq!(directories(&plan(text)), ["_k_6/s", "_z_1/_y_2/_b_4_c_3/_by_5/_k_6/n"]);
 }
 
 #[test]

@@ -48,7 +48,7 @@ fn show_has_command_values_and_use() {
     let json = place.json(&["show", "load[s=a é]"]);
     assert_eq!(json["command"].as_array().unwrap()[1..], ["HERE/in/a é.txt", "copy.txt"]);
     assert_eq!(json["key"], json["result_key"]);
-    assert_eq!(json["outputs"]["out"], "HERE/work/demo/_s_a é/load/copy.txt");
+    assert_eq!(json["outputs"]["out"], "HERE/work/demo/_s_aé/load/copy.txt");
     assert!(json["used"]["wall_s"].as_f64().unwrap() >= 0.0);
     assert_eq!((&json["state"], &json["results"]), (&"done in the last run".into(), &1.into()));
     let text = place.pial(&["show", "load[s=a é]"]).out;

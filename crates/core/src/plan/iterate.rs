@@ -179,7 +179,7 @@ impl Source {
     }
 }
 
-/// Iterated parameters in groups that advance together.
+/// Iterated parameters in groups that advance together, each where its first one is declared.
 fn synchronized(
     state: &mut State,
     scope: usize,
@@ -187,6 +187,7 @@ fn synchronized(
     groups: &[Vec<Name>],
     bound: &HashMap<String, Bound>,
 ) -> Vec<Vec<Source>> {
+    let order: HashMap<String, usize> = sources.iter().enumerate().map(|(at, s)| (s.name.text.clone(), at)).collect();
     let mut together = Vec::new();
     for names in groups {
         let mut group = Vec::new();
@@ -204,7 +205,9 @@ fn synchronized(
         together.push(group);
     }
     let alone = sources.into_iter().map(|source| vec![source]);
-    alone.chain(together).filter(|group| !group.is_empty()).collect()
+    let mut groups: Vec<Vec<Source>> = alone.chain(together).filter(|group| !group.is_empty()).collect();
+    groups.sort_by_key(|group| group.iter().filter_map(|source| order.get(&source.name.text)).min().copied());
+    groups
 }
 
 /// Makes one axis of a group; `find` gives the axis of a name its values depend on.
