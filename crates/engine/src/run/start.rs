@@ -32,7 +32,7 @@ impl Engine<'_> {
         match task::prepare(&mut self.store, step, found.0, found.1)? {
             Prepared::Unread(paths) => self.read_inputs(step, attempt, &paths),
             Prepared::Wrong(message) => self.fail_unstarted(step, attempt, message),
-            Prepared::Task(task) => match self.look_up(&task)? {
+            Prepared::Task(task) => match self.look_up(step, &task)? {
                 Some(place) => self.found(step, attempt, &task, place),
                 None => self.launch(step, attempt, task),
             },
@@ -40,8 +40,8 @@ impl Engine<'_> {
     }
 
     /// The place of an earlier result that still stands.
-    fn look_up(&mut self, task: &Task) -> Result<Option<Place>, EngineError> {
-        if !task.can_be_looked_up() {
+    fn look_up(&mut self, step: Step, task: &Task) -> Result<Option<Place>, EngineError> {
+        if !task.can_be_looked_up() || self.plan.locate(step.node).0.overwrite {
             return Ok(None);
         }
         Ok(self.store.look_up(&task.name, &task.key, task.leaves_files())?)
