@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import atexit
 import gc
+import itertools
 import json
 import os
 import sys
@@ -34,7 +36,7 @@ class Failure(Exception):
 def run(step: dict[str, Any], message: dict[str, Any], made: Optional[Made], libraries: _threads.LoadedLibraries) -> int:
     """Run `step` and write its result file; gives the exit code. `made` is the function, when it was made ahead."""
     process = os.getpid()
-    before = frozenset(sys.modules)
+    before = len(sys.modules)
     try:
         try:
             _set_up(step, libraries)
@@ -91,7 +93,7 @@ def _set_up(step: dict[str, Any], libraries: _threads.LoadedLibraries) -> None:
     _threads.set_variables(os.environ, processors, declared)
     os.environ.update(declared)
     os.environ["PWD"] = step["directory"]
-    libraries.tell(processors)
+    libraries.tell(processors, declared)
     _fresh_random_numbers()
     _forget_exit_functions()
     gc.enable()
@@ -109,11 +111,10 @@ def _forget_exit_functions() -> None:
 
     A temporary directory that all steps see must not go with the first that ends.
     """
-    import atexit
-
     atexit._clear()
-    weakref = sys.modules.get("weakref")
-    if weakref is not None and weakref.finalize._registered_with_atexit:
+    weakref: Any = sys.modules.get("weakref")
+    finalize = getattr(weakref, "finalize", None)
+    if getattr(finalize, "_registered_with_atexit", False):
         for finalizer in list(weakref.finalize._registry):
             finalizer.atexit = False
         atexit.register(weakref.finalize._exitfunc)
@@ -134,16 +135,17 @@ def _make(message: dict[str, Any]) -> Made:
 
 
 def _arguments(inputs: list[list[Any]], function: Any, positional: bool, incoming: set[str]) -> list[tuple[str, Any]]:
-    as_path = set()
-    if "$path" in str(inputs):
-        as_path = _code.path_parameters(function, [name for name, _ in inputs], positional)
     arguments = []
     for name, wire in inputs:
         try:
-            arguments.append((name, _values.decode(wire, name in as_path, incoming)))
+            arguments.append((name, _values.decode(wire, False, incoming)))
         except Exception as error:
             raise Failure(f'input "{name}" cannot be read: {_values.reason(error)}', "inputs") from error
-    return arguments
+    if not incoming:
+        return arguments
+    as_path = _code.path_parameters(function, [name for name, _ in inputs], positional)
+    return [(name, _values.decode(wire, True) if name in as_path else value)
+            for (name, wire), (_, value) in zip(inputs, arguments)]
 
 
 # The call
@@ -180,8 +182,6 @@ def _join_threads() -> None:
 
 
 def _run_exit_functions() -> None:
-    import atexit
-
     _join_threads()
     try:
         atexit._run_exitfuncs()
@@ -199,9 +199,10 @@ def flush() -> None:
     _threads.flush_c_streams()
 
 
-def _imported_since(before: frozenset[str]) -> list[str]:
-    """Modules that were imported since, but for those inside of one that is named."""
-    new = sys.modules.keys() - before
+def _imported_since(before: int) -> list[str]:
+    """Modules that were imported since there were `before`, but for those inside of one that is named."""
+    # The newest stand last. Looking at all of them would copy every page that holds a name.
+    new = set(itertools.islice(reversed(sys.modules), max(0, len(sys.modules) - before)))
     return sorted(name for name in new if name.rpartition(".")[0] not in new)
 
 

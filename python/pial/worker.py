@@ -16,9 +16,10 @@ from __future__ import annotations
 import os
 import sys
 
-if __name__ == "__main__" and not getattr(sys.flags, "safe_path", False):
+if __name__ == "__main__" and not (sys.flags.isolated or getattr(sys.flags, "safe_path", False)):
     del sys.path[0]  # the current directory, put there by -m: a file json.py in it is not what the imports below mean
 
+import atexit
 import faulthandler
 import gc
 import json
@@ -61,7 +62,6 @@ class Worker:
         self._socket = socket
         self._bare = bare
         self._preloader = _preload.Preloader(skip, self._warn)
-        self._skip = skip
         self._libraries = _threads.LoadedLibraries()
         self._codes: dict[int, tuple[dict[str, Any], Optional[_step.Made]]] = {}
         self._running: dict[int, int] = {}  # process -> step
@@ -134,7 +134,7 @@ class Worker:
         gc.freeze()
 
     def _restart(self, module: str) -> NoReturn:
-        self._send({"event": "restart", "skip": [*dict.fromkeys([*self._skip, module])]})
+        self._send({"event": "restart", "skip": [module]})
         _step.flush()
         os._exit(EXIT_RESTART)  # not the usual end: it would wait for the threads
 
@@ -288,8 +288,6 @@ def _drain(descriptor: int) -> None:
 
 def _end_quietly() -> NoReturn:
     """Run what modules registered for the exit, but not for ever: nobody waits for this process any more."""
-    import atexit
-
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
     signal.alarm(5)
     atexit._run_exitfuncs()

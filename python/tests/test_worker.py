@@ -544,6 +544,8 @@ class Preloading(WithDriver):
         self.failure(driver.run("import leaves\ndef f(): return 1"), "import", "sys.exit(3)")
         self.failure(driver.run("import raises\ndef f(): return 1"), "import", "ZeroDivisionError")
         self.failure(driver.run("import reads\ndef f(): return 1"), "import", "EOFError")
+        step = driver.run("try:\n    import raises\nexcept ZeroDivisionError:\n    raises = 5\ndef f(): return raises")
+        self.assertEqual(step.out, 5)
         self.assertEqual(driver.run("def f():\n    try:\n        import raises\n    except ZeroDivisionError:\n        return 1").out, 1)
 
     def test_module_that_starts_threads(self):
@@ -558,6 +560,20 @@ class Preloading(WithDriver):
         self.assertEqual(step.out, 2)
         self.assertIn("threads", step.result["imported"])
         self.assertNotIn("calm", step.result["imported"])
+
+    def test_module_that_forks(self):
+        driver = self.driver(modules={"forks": "import os\nchild = os.fork()\nif child:\n    code = os.waitpid(child, 0)[1]\n"})
+        self.assertEqual(driver.run("import forks\ndef f(): return forks.code").out, 0)
+        self.assertEqual([event["event"] for event in driver.other], ["started"])
+
+    def test_names_of_modules_in_the_current_directory(self):
+        shadow = "raise RuntimeError('the file of the user, not the module')"
+        with tempfile.TemporaryDirectory() as folder:
+            for name in ("json", "select", "signal", "pickle"):
+                Path(folder, f"{name}.py").write_text(shadow)
+            found = subprocess.run([sys.executable, "-m", "pial.worker"], stdin=subprocess.DEVNULL, cwd=folder, stderr=subprocess.PIPE,
+                                   env={**os.environ, "PYTHONPATH": str(PACKAGE)})
+        self.assertNotIn(b"RuntimeError", found.stderr)
 
     def test_threads_that_end_are_no_matter(self):
         driver = self.driver(modules={"threads": "import threading\nt = threading.Thread(target=int)\nt.start()\nt.join()\n"})
