@@ -1,4 +1,4 @@
-"""Imports ahead of time what functions will need, and undoes what imports do to the process; knows no step and no socket.
+"""Imports ahead of time what functions will need, and undoes what that does to the process; knows no step, no socket.
 
 What fails here is not reported: the step that needs it will fail in the same way and say so.
 """
@@ -64,7 +64,9 @@ class Preloader:
         module, names, level = wanted
         if level and not where.get("__package__"):
             return
-        full = ".".join(where["__package__"].split(".")[:1 - level or None] + [module]).rstrip(".") if level else module
+        full = (
+            ".".join(where["__package__"].split(".")[: 1 - level or None] + [module]).rstrip(".") if level else module
+        )
         if not self._skipped(full):
             self._guarded(full, lambda: __import__(module, where, None, names or None, level))
 
@@ -122,7 +124,7 @@ class _CannotUndo(Exception):
 
 
 class _Unchanged:
-    """Puts back the current directory, the environment, signal handlers and streams, and ends an import that takes too long."""
+    """Puts back directory, environment, signal handlers and streams, and ends an import that takes too long."""
 
     def __enter__(self) -> None:
         self._directory = os.open(".", os.O_RDONLY | os.O_CLOEXEC)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 # Text beyond this is cut from a message; the whole stands on standard error.
 LONGEST_MESSAGE = 8000
-# For functions that send what they return: one of the wrong number is a mistake, not a value.
+# What a function may return for several outputs; another sequence could be one value.
 SEVERAL = (list, tuple)
 
 
@@ -33,7 +33,9 @@ class Failure(Exception):
         self.kind = kind
 
 
-def run(step: dict[str, Any], message: dict[str, Any], made: Optional[Made], libraries: _threads.LoadedLibraries) -> int:
+def run(
+    step: dict[str, Any], message: dict[str, Any], made: Optional[Made], libraries: _threads.LoadedLibraries
+) -> int:
     """Run `step` and write its result file; gives the exit code. `made` is the function, when it was made ahead."""
     process = os.getpid()
     before = len(sys.modules)
@@ -144,8 +146,10 @@ def _arguments(inputs: list[list[Any]], function: Any, positional: bool, incomin
     if not incoming:
         return arguments
     as_path = _code.path_parameters(function, [name for name, _ in inputs], positional)
-    return [(name, _values.decode(wire, True) if name in as_path else value)
-            for (name, wire), (_, value) in zip(inputs, arguments)]
+    return [
+        (name, _values.decode(wire, True) if name in as_path else value)
+        for (name, wire), (_, value) in zip(inputs, arguments)
+    ]
 
 
 # The call
@@ -161,7 +165,7 @@ def _split(outputs: list[list[Any]], returned: Any) -> list[Any]:
     """One value for each output."""
     names = [output[0] for output in outputs]
     if len(names) <= 1:
-        return [returned][:len(names)]
+        return [returned][: len(names)]
     if isinstance(returned, dict) and returned.keys() == set(names):
         return [returned[name] for name in names]
     if isinstance(returned, SEVERAL) and len(returned) == len(names):

@@ -34,7 +34,22 @@ def is_pickle(wire):
 
 class Exact(unittest.TestCase):
     def test_json_as_it_is(self):
-        for value in (None, True, False, 0, -(1 << 63), (1 << 63) - 1, 0.5, -0.0, 5e-324, 1e308, "", "é\U0001f9e0", [], [1, [2, []]]):
+        for value in (
+            None,
+            True,
+            False,
+            0,
+            -(1 << 63),
+            (1 << 63) - 1,
+            0.5,
+            -0.0,
+            5e-324,
+            1e308,
+            "",
+            "é\U0001f9e0",
+            [],
+            [1, [2, []]],
+        ):
             with self.subTest(value):
                 self.assertEqual(encode_exact(value), value)
                 self.assertEqual(decode(json.loads(json.dumps(encode_exact(value)))), value)
@@ -46,9 +61,27 @@ class Exact(unittest.TestCase):
 
     def test_round_trip(self):
         values = [
-            {"b": 1, "a": (1, (2,), [{"x": ()}])}, {"$tuple": [1]}, {"$anything": 1}, {1: 2}, {"\ud800": 1}, "\ud800", 1 << 63, -(1 << 63) - 1,
-            math.inf, -math.inf, {1, 2}, b"bytes", 1j, Colour.RED, collections.OrderedDict(a=1), range(3), Text("a"), frozenset(),
-            pathlib.Path("relative"), [math.inf, (b"",)], bytes(100_000),
+            {"b": 1, "a": (1, (2,), [{"x": ()}])},
+            {"$tuple": [1]},
+            {"$anything": 1},
+            {1: 2},
+            {"\ud800": 1},
+            "\ud800",
+            1 << 63,
+            -(1 << 63) - 1,
+            math.inf,
+            -math.inf,
+            {1, 2},
+            b"bytes",
+            1j,
+            Colour.RED,
+            collections.OrderedDict(a=1),
+            range(3),
+            Text("a"),
+            frozenset(),
+            pathlib.Path("relative"),
+            [math.inf, (b"",)],
+            bytes(100_000),
         ]
         for value in values:
             with self.subTest(value if len(repr(value)) < 100 else type(value)):
@@ -114,7 +147,10 @@ class WithFiles(unittest.TestCase):
 
     def test_paths_in_values(self):
         path = os.path.join(self.here, "a.nii")
-        self.assertEqual(self.encode([path, {"k": path}, "/given/b.nii"]), [{"$path": path}, {"$map": [["k", {"$path": path}]]}, {"$path": "/given/b.nii"}])
+        self.assertEqual(
+            self.encode([path, {"k": path}, "/given/b.nii"]),
+            [{"$path": path}, {"$map": [["k", {"$path": path}]]}, {"$path": "/given/b.nii"}],
+        )
         for text in (path + "x", "a.nii", "/etc/passwd", "/", "/\0", "/" + "a" * 10_000):
             self.assertEqual(self.encode(text), text)
 
@@ -156,7 +192,16 @@ class WithFiles(unittest.TestCase):
         self.assertIs(type(self.encode(Text("a"), "string")), str)
         self.assertEqual(self.encode((1, 2), "list[float]"), [1.0, 2.0])
         self.assertIsNone(self.encode(None, "int", True))
-        for value, kind in ((2.5, "int"), ("1", "int"), (True, "int"), ("1", "float"), (1, "string"), (1, "bool"), (None, "int"), ([1], "float")):
+        for value, kind in (
+            (2.5, "int"),
+            ("1", "int"),
+            (True, "int"),
+            ("1", "float"),
+            (1, "string"),
+            (1, "bool"),
+            (None, "int"),
+            ([1], "float"),
+        ):
             with self.subTest(value=value, kind=kind):
                 self.refused(value, kind, f"should be {kind}")
         self.refused([1, "a"], "list[int]", "'a'")
@@ -194,7 +239,12 @@ class WithFiles(unittest.TestCase):
             import numpy
         except ImportError:
             self.skipTest("needs numpy")
-        for value, kind, expected in ((numpy.float32(0.5), "float", 0.5), (numpy.int64(3), "int", 3), (numpy.bool_(True), "bool", True), (numpy.str_("a"), "string", "a")):
+        for value, kind, expected in (
+            (numpy.float32(0.5), "float", 0.5),
+            (numpy.int64(3), "int", 3),
+            (numpy.bool_(True), "bool", True),
+            (numpy.str_("a"), "string", "a"),
+        ):
             self.assertEqual(self.encode(value, kind), expected)
             self.assertIn(type(self.encode(value, kind)), (float, int, bool, str))
             self.assertIs(type(decode(self.encode(value))), type(value))
