@@ -1,7 +1,7 @@
 """Makes a callable of a `code` message and finds what it imports; knows no process and runs no step.
 
 A message names its function in one of three ways: `source` (text), `import` ("module:qualname") or `code` (a marshalled
-code object, for lambdas, closures and what was typed at a prompt). `imports` and `globals` come into its globals before.
+code object, for lambdas, closures and what was typed at a prompt). `imports` and `globals` are put there before.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Tells numerical libraries how many processors a step has; knows no step.
 
 Libraries that are loaded already have read their environment variables, so they are told by their own functions; those
-that are loaded later read the variables. Function names: OpenBLAS `cblas.h` (the variants are those of the wheels of numpy
-and scipy), Intel MKL `mkl_service.h`, the OpenMP API `omp.h`.
+that are loaded later read the variables. Function names: OpenBLAS `cblas.h` (the variants are those of numpy and
+scipy), Intel MKL `mkl_service.h`, the OpenMP API `omp.h`.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ VARIABLES = (
     "MRTRIX_NTHREADS",
 )
 
-# Part of a library's file name, the variable it reads (or else OMP_NUM_THREADS), and the functions that set its threads:
+# Part of a file name, the variable it reads (or else OMP_NUM_THREADS), and the functions that set its threads:
 # the first that it has is called.
 _OPENBLAS = tuple(
     f"{prefix}openblas_set_num_threads{suffix}" for prefix in ("scipy_", "") for suffix in ("64_", "", "_64_", "64")

@@ -200,7 +200,7 @@ class Worker:
         signal.set_wakeup_fd(self._wake_write, warn_on_full_buffer=False)
 
     def _on_child(self, *_: object) -> None:
-        """While a long import goes on, ends are told from here: of steps alone, as modules wait for their own children."""
+        """While a long import goes on, ends are told here: of steps alone, as modules wait for their own children."""
         if self._preloading:
             for process in list(self._running):
                 self._reap(process)
