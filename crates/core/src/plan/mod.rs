@@ -25,6 +25,7 @@ mod map;
 mod naming;
 mod python;
 mod sha1;
+mod splice;
 mod state;
 
 pub use command::{CommandSignature, fill};
