@@ -7,7 +7,7 @@ use std::collections::{HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use super::python::{clean, digest, is_clean, repr_of, str_of};
-use super::{Binding, Plan, sha1};
+use super::{Binding, Plan};
 use crate::arena::{Arena, AxisId, Id, TemplateId};
 use crate::space::{Axis, Spaces};
 use crate::value::Value;
@@ -120,7 +120,7 @@ impl Folders {
 /// The name of a folder, short enough for nipype and for the file system.
 pub(super) fn shortened(label: String) -> String {
     let fits = label.len() <= LONGEST || label.len() <= LONGEST_BYTES && label.chars().count() <= LONGEST;
-    if fits { label } else { sha1::hex(&label) }
+    if fits { label } else { sha1_smol::Sha1::from(&label).hexdigest() }
 }
 
 /// The axes of each node with iterables, in the order of the names of their fields.

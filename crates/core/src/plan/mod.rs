@@ -24,7 +24,6 @@ mod known;
 mod map;
 mod naming;
 mod python;
-mod sha1;
 mod splice;
 mod state;
 
