@@ -163,9 +163,42 @@ def _cell(function: FunctionType, name: str, cell: Any) -> Any:
 def _normal(code: CodeType) -> CodeType:
     """The code without where it was written, so that it is the same wherever its notebook cell or script is."""
     constants: List[Any] = [_normal(one) if isinstance(one, CodeType) else one for one in code.co_consts]
-    places = {"co_linetable": b""} if sys.version_info >= (3, 10) else {"co_lnotab": b""}
-    options: Dict[str, Any] = {"co_filename": "<pial>", "co_firstlineno": 1, **places}
+    options: Dict[str, Any] = {"co_filename": "<pial>", "co_firstlineno": 1}
+    if sys.version_info >= (3, 11):
+        options["co_linetable"] = _lines_alone(code)
     return code.replace(co_consts=tuple(constants), **options)
+
+
+def _lines_alone(code: Any) -> bytes:
+    """The table of places with lines and without columns, which change with the indentation.
+
+    The format is in CPython's Objects/locations.md: kind 13 is a change of line without columns, 15 no place at all.
+    """
+    table = bytearray()
+    before = code.co_firstlineno
+    for start, end, line in code.co_lines():
+        units = (end - start) // 2
+        while units > 0:
+            length = min(units, 8)
+            units -= length
+            if line is None:
+                table.append(0x80 | 15 << 3 | length - 1)
+            else:
+                table.append(0x80 | 13 << 3 | length - 1)
+                table += _signed(line - before)
+                before = line
+    return bytes(table)
+
+
+def _signed(number: int) -> bytes:
+    """Six bits a byte, the lowest first; the very lowest is the sign."""
+    rest = (-number << 1 | 1) if number < 0 else number << 1
+    made = bytearray()
+    while rest > 63:
+        made.append(0x40 | rest & 0x3F)
+        rest >>= 6
+    made.append(rest)
+    return bytes(made)
 
 
 def _takes_by_position(function: Any) -> bool:

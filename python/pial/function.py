@@ -104,7 +104,7 @@ class Called:
     @property
     def name(self) -> str:
         if isinstance(self.function, str):
-            return _definition(self.function)[1].__name__
+            return _definition(self.function)[0]
         return str(getattr(self.function, "__name__", "function"))
 
     def spec(self) -> Spec:
@@ -158,13 +158,12 @@ class _Signature:
         self.result: Optional[str] = None
         self.outputs: Tuple[str, ...] = ("out",)
         self.by_position = False
-        if isinstance(function, str):
-            function = _definition(function)[1]
+        called: Callable[..., Any] = _definition(function)[1] if isinstance(function, str) else function
         try:
-            signature = inspect.signature(function)
+            signature = inspect.signature(called)
         except (TypeError, ValueError):
             if names is None:
-                raise FunctionRefused(f"{describe(function)} has no signature to read; give `input_names`") from None
+                raise FunctionRefused(f"{describe(called)} has no signature to read; give `input_names`") from None
             self.inputs, self.by_position = names, True
             return
         parameters = list(signature.parameters.values())
@@ -173,7 +172,7 @@ class _Signature:
             strange = next((name for name in names if name not in own), None)
             if strange is not None:
                 raise WrongValue(
-                    f"{describe(function)} has no parameter {strange!r}{suggestion(strange, own)}; it has {listing(own)}"
+                    f"{describe(called)} has no parameter {strange!r}{suggestion(strange, own)}; it has {listing(own)}"
                 )
         self.inputs = names if names is not None else tuple(own)
         self.by_position = any(one.kind is one.POSITIONAL_ONLY for one in own.values())
@@ -183,9 +182,10 @@ class _Signature:
         result = signature.return_annotation
         self.result = _path_kind(result)
         if isinstance(result, str):
-            result = getattr(function, "__globals__", {}).get(result)
-        if isinstance(result, type) and issubclass(result, tuple) and getattr(result, "_fields", ()):
-            self.outputs = tuple(getattr(result, "_fields"))
+            result = getattr(called, "__globals__", {}).get(result)
+        fields: Any = getattr(result, "_fields", None)
+        if fields and isinstance(result, type) and issubclass(result, tuple):
+            self.outputs = tuple(fields)
 
 
 def _definition(source: str) -> Tuple[str, Any]:

@@ -19,7 +19,7 @@ def read_iterables(iterables: Any, synchronize: bool, who: str) -> Fields:
     if _is_pair(iterables):
         return {iterables[0]: _values(iterables[1], iterables[0], who)}
     if synchronize and _is_table(iterables):
-        return _columns(*iterables, who)
+        return _columns(iterables[0], iterables[1], who)
     fields: Fields = {}
     for pair in iterables:
         if not _is_pair(pair):

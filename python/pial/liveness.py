@@ -41,7 +41,7 @@ class Scope:
 def is_live(scope: Scope, source: Source) -> bool:
     """Whether a connection can give anything."""
     passed: Set[Tuple[int, str, str]] = set()
-    found = _start(scope, source)
+    found: Optional[Tuple[Scope, str, str]] = _start(scope, source)
     way = []
     live = True
     while found is not None:
