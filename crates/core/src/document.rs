@@ -4,12 +4,15 @@ use crate::tree::{Mark, Problem, Tree};
 use crate::value::{Type, Value};
 
 mod expression;
+mod function;
+mod nipype;
 mod node;
 mod quantity;
 mod reader;
 mod workflow;
 
 pub use expression::parse_text;
+pub use function::is_importable;
 pub use quantity::{parse_memory, parse_time};
 pub use reader::suggest;
 
@@ -89,6 +92,8 @@ pub struct Workflow {
     pub environment: Vec<(String, String)>,
     /// What a node needs that says nothing itself.
     pub resources: Resources,
+    /// Python functions that nodes call by name; nothing for one that could not be read.
+    pub functions: Vec<(Name, Option<Function>)>,
     /// The nodes, in document order.
     pub nodes: Vec<Node>,
     /// The outputs of the workflow.
@@ -175,8 +180,27 @@ pub struct Node {
     pub retries: Option<u32>,
     /// Variables added to its environment.
     pub environment: Vec<(String, String)>,
+    /// What makes it a node of nipype's.
+    pub nipype: Option<Box<Nipype>>,
     /// What could not be read of it.
     pub unread: Unread,
+}
+
+/// A node of nipype's, pickled in a spool; its function is pial's own that carries it out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Nipype {
+    /// The file with the pickles of all nodes.
+    pub spool: std::rc::Rc<str>,
+    /// Where its pickle begins, and how long it is, in bytes.
+    pub at: (u64, u64),
+    /// nipype's name for it.
+    pub title: String,
+    /// Its directory, absolute, which nipype makes and empties.
+    pub directory: String,
+    /// A digest of all in it that decides its result.
+    pub version: String,
+    /// Whether it says at run time that it has items.
+    pub map: bool,
 }
 
 /// What a node runs.
@@ -188,12 +212,51 @@ pub enum Work {
     Command(Vec<Word>),
     /// A text for the shell, a template whose values are quoted.
     Shell(Word),
+    /// A Python function.
+    Function(Called),
     /// A node the engine carries out itself.
     Builtin(Name),
     /// A nested workflow.
     Workflow(Nested),
     /// It could not be read, which is reported.
     Broken,
+}
+
+/// How a node says which function it calls.
+#[derive(Debug, Clone)]
+pub enum Called {
+    /// By a name of its workflow's `functions`, or as `module:function`.
+    Name(Name),
+    /// Written in place.
+    Inline(Box<Function>),
+}
+
+/// A Python function.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Function {
+    /// What it does.
+    pub code: Code,
+    /// Which function of the source it is; the last one when not written.
+    pub name: Option<String>,
+    /// Statements that run before.
+    pub imports: Vec<String>,
+    /// A pickled mapping of names it finds beside itself, in base 64.
+    pub globals: Option<String>,
+    /// Anything that is to change when what it does changes unseen.
+    pub version: Option<String>,
+    /// Whether it is given its inputs by position and not by name.
+    pub positional: bool,
+}
+
+/// The code of a Python function.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Code {
+    /// Its text.
+    Source(String),
+    /// Where it is imported from: `module:function`.
+    Import(String),
+    /// A marshalled code object in base 64: of a function without text.
+    Marshalled(String),
 }
 
 /// A nested workflow, written in place or in a file of its own.
@@ -298,6 +361,8 @@ pub enum OutputSource {
     Stdout,
     /// What it writes to standard error.
     Stderr,
+    /// What a function returns.
+    Returned,
 }
 
 /// The inputs a node runs over item by item.

@@ -115,6 +115,13 @@ impl Type {
     /// # Errors
     /// [`Mismatch`] when the value cannot be of this type. `Null` fits every type.
     pub fn coerce(&self, value: Value) -> Result<Value, Mismatch> {
+        let value = match self {
+            Type::Any => return Ok(value),
+            _ => value.plain().map_err(|_| Mismatch {
+                expected: self.to_string(),
+                got: "a Python object, which only functions can take".to_owned(),
+            })?,
+        };
         Ok(match (self, value) {
             (_, Value::Null) => Value::Null,
             (Type::Any, value) => value,
@@ -177,7 +184,58 @@ impl fmt::Display for Type {
     }
 }
 
+/// The single key of a mapping that stands for a Python tuple: its items.
+pub const TUPLE: &str = "$tuple";
+/// The single key of a mapping that stands for a Python `pathlib.Path`: the path.
+pub const PATHLIB: &str = "$pathlib";
+/// The single key of a mapping that stands for another Python object: its pickle in base 64, or the file that holds it.
+pub const PICKLE: &str = "$pickle";
+
+/// A Python object that only Python can read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a Python object, which only functions can take; return text, numbers, lists or a path for it")]
+pub struct Pickled;
+
 impl Value {
+    /// What a mapping that stands for a Python value holds, with its key.
+    pub fn tagged(&self) -> Option<(&str, &Value)> {
+        match self {
+            Value::Map(entries) => match entries.as_slice() {
+                [(key, value)] if [TUPLE, PATHLIB, PICKLE].contains(&key.as_str()) => Some((key, value)),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+
+    /// The items of a list or a Python tuple.
+    pub fn items(&self) -> Option<&[Value]> {
+        match (self, self.tagged()) {
+            (Value::List(items), _) | (_, Some((TUPLE, Value::List(items)))) => Some(items),
+            _ => None,
+        }
+    }
+
+    /// The value without what only Python tells apart: a tuple is a list, a `pathlib.Path` a path.
+    ///
+    /// # Errors
+    /// [`Pickled`] when there is a Python object in it.
+    pub fn plain(self) -> Result<Value, Pickled> {
+        match self.tagged() {
+            Some((PICKLE, _)) => return Err(Pickled),
+            Some((_, value)) => return value.clone().plain(),
+            None => {}
+        }
+        Ok(match self {
+            Value::List(items) => Value::List(items.into_iter().map(Value::plain).collect::<Result<_, _>>()?),
+            Value::Map(entries) => {
+                let plain = entries.into_iter().map(|(key, value)| Ok((key, value.plain()?)));
+                Value::Map(plain.collect::<Result<_, Pickled>>()?)
+            }
+            value => value,
+        })
+    }
+
     /// The value in at most 60 characters, for messages.
     pub fn excerpt(&self) -> String {
         let text = match self {

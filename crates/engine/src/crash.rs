@@ -1,17 +1,18 @@
 //! Crash files: one readable text and the same as JSON for each failure.
 
 use std::fmt::Write as _;
-use std::fs::{self, File};
-use std::io::{self, Read, Seek, SeekFrom};
+use std::fs;
+use std::io;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
+use crate::launch::tail;
 use crate::prepare::quote;
 use crate::record::Used;
 
 /// How much of the end of each stream a crash file holds, in bytes.
-const TAIL: u64 = 8 * 1024;
+pub const TAIL: u64 = 8 * 1024;
 
 /// As much of the last line of standard error stands in the message, in characters.
 const LONGEST_WORDS: usize = 200;
@@ -48,6 +49,15 @@ pub struct Crash {
     pub time_limit_s: Option<f64>,
     /// A line for a shell that does the same again.
     pub reproduce: String,
+    /// The Python function, as the interpreter is told of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub function: Option<serde_json::Value>,
+    /// The names and values it was given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub inputs: Option<serde_json::Value>,
+    /// What it was to return.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outputs: Option<serde_json::Value>,
     /// The end of what it printed to standard output.
     pub stdout: String,
     /// The end of what it printed to standard error.
@@ -58,8 +68,10 @@ impl Crash {
     /// Adds the line that reproduces the failure and the ends of both streams.
     pub fn complete(mut self, node_directory: &Path) -> Crash {
         self.pial_crash = VERSION;
-        self.stdout = tail(&node_directory.join("stdout")).unwrap_or_default();
-        self.stderr = tail(&node_directory.join("stderr")).unwrap_or_default();
+        if self.stdout.is_empty() && self.stderr.is_empty() {
+            self.stdout = tail(&node_directory.join("stdout"), TAIL).unwrap_or_default();
+            self.stderr = tail(&node_directory.join("stderr"), TAIL).unwrap_or_default();
+        }
         if !self.command.is_empty() {
             let variables: String = self.environment.iter().map(|(k, v)| format!("{k}={} ", quote(v))).collect();
             let words: Vec<String> = self.command.iter().map(|word| quote(word)).collect();
@@ -74,6 +86,10 @@ impl Crash {
         let last = self.stderr.lines().rev().map(str::trim).find(|line| !line.is_empty());
         if let (true, Some(line)) = (self.exit_code.is_some(), last) {
             let words: String = line.chars().filter(|c| !c.is_control()).take(LONGEST_WORDS).collect();
+            if self.message.starts_with(&words) {
+                // An exception is told by what was raised already.
+                return self;
+            }
             self.message = format!("{}: {words}", self.message);
         }
         self
@@ -89,8 +105,14 @@ impl Crash {
         let node: String = self.node.chars().map(plain).take(120).collect();
         let stamp: String = self.time.chars().filter(char::is_ascii_digit).collect();
         let stem = format!("crash-{stamp}-{node}-{}", self.attempt);
-        fs::write(directory.join(format!("{stem}.json")), serde_json::to_vec_pretty(self)?)?;
-        fs::write(directory.join(format!("{stem}.txt")), self.text())?;
+        let json = directory.join(format!("{stem}.json"));
+        let mut crash = self.clone();
+        if let (Some(_), Ok(python)) = (&self.function, crate::python::program()) {
+            let words = [&python, &json].map(|path| quote(&path.to_string_lossy()));
+            crash.reproduce = format!("{} -m pial.worker again {}", words[0], words[1]);
+        }
+        fs::write(&json, serde_json::to_vec_pretty(&crash)?)?;
+        fs::write(directory.join(format!("{stem}.txt")), crash.text())?;
         Ok(format!("{stem}.txt"))
     }
 
@@ -127,13 +149,4 @@ impl Crash {
         }
         text
     }
-}
-
-fn tail(path: &Path) -> io::Result<String> {
-    let mut file = File::open(path)?;
-    let length = file.metadata()?.len();
-    file.seek(SeekFrom::Start(length.saturating_sub(TAIL)))?;
-    let mut bytes = Vec::new();
-    file.take(TAIL).read_to_end(&mut bytes)?;
-    Ok(String::from_utf8_lossy(&bytes).into_owned())
 }

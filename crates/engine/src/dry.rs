@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use pial_core::arena::{Id, NodeId};
-use pial_core::plan::{Items, Map, Plan, Unavailable};
+use pial_core::plan::{Items, Map, Plan, Template, Unavailable};
 use pial_core::schedule::Step;
 use pial_core::value::Value;
 
@@ -11,7 +11,7 @@ use crate::digest::{self, Digests, Owner};
 use crate::history::History;
 use crate::log::{LogError, Place};
 use crate::record::Content;
-use crate::run::start::mapped_names;
+use crate::run::start::{item_of, mapped_names};
 use crate::store::{Store, StoreError, paths_of};
 use crate::task::{self, Prepared, Task};
 use crate::why::{self, Aspect, Change, Facts};
@@ -197,7 +197,7 @@ impl<'s, 'r> Dry<'s, 'r> {
         let (Some(rule), Some(item)) = (&template.map, step.item) else { return Ok(Ok(inputs)) };
         let names = mapped_names(template);
         Ok(match Items::find(rule, &names, &inputs.0) {
-            Ok(items) if (item as usize) < items.len() => Ok(item_inputs(&items, rule, &names, &inputs, item)),
+            Ok(items) if (item as usize) < items.len() => Ok(item_inputs(template, &items, rule, &inputs, item)),
             Ok(items) => Err(format!("it has {} items, counted from #0", items.len())),
             Err(error) => Err(error.to_string()),
         })
@@ -280,7 +280,7 @@ impl<'s, 'r> Dry<'s, 'r> {
         };
         let (mut places, mut runs, mut first) = (Vec::with_capacity(items.len()), 0, None);
         for item in 0..items.len() as u32 {
-            let one = item_inputs(&items, rule, &names, &inputs, item);
+            let one = item_inputs(template, &items, rule, &inputs, item);
             match self.judge_step(Step { node, item: Some(item) }, one)? {
                 Judged::Stands(place) => places.push(place),
                 Judged::Wrong(message) => return Ok(Judged::Wrong(format!("item {item}: {message}"))),
@@ -460,8 +460,8 @@ fn runs(reason: Reason) -> Verdict {
     Verdict::Runs(Box::new(reason))
 }
 
-fn item_inputs(items: &Items, rule: &Map, names: &[&str], inputs: &Inputs, item: u32) -> Inputs {
-    let one = items.inputs(rule, names, &inputs.0, item as usize);
+fn item_inputs(template: &Template, items: &Items, rule: &Map, inputs: &Inputs, item: u32) -> Inputs {
+    let one = item_of(template, items, rule, &inputs.0, item as usize);
     let known = |path: String| inputs.1.get(&path).cloned().map(|digest| (path, digest));
     let digests = paths_of(&one).into_iter().filter_map(known).collect();
     (one, digests)

@@ -17,6 +17,7 @@ pub mod log;
 pub mod observe;
 pub mod preflight;
 pub mod prepare;
+pub mod python;
 pub mod record;
 pub mod run;
 pub mod store;

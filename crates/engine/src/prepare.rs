@@ -38,7 +38,7 @@ pub fn job(
     inputs: &[(String, Value)],
 ) -> Result<Option<Job>, String> {
     let job = match (work, descriptor) {
-        (Work::Builtin(_), _) => return Ok(None),
+        (Work::Builtin(_) | Work::Function(_), _) => return Ok(None),
         (Work::Command(command), _) => from_command(command, what, environment, base, inputs)?,
         (Work::Interface(_), Some(descriptor)) => from_descriptor(descriptor, what, environment, inputs)?,
         (Work::Interface(_), None) => return Err("its interface is not loaded".to_owned()),
@@ -120,6 +120,8 @@ fn expected(output: &pial_core::document::Output, inputs: &[(String, Value)]) ->
         ),
         Written::Stdout => OutputSource::Stdout,
         Written::Stderr => OutputSource::Stderr,
+        // Functions have no expected files; what they return is read elsewhere.
+        Written::Returned => OutputSource::Each(Vec::new()),
     };
     ExpectedOutput { name: output.name.text.clone(), kind: output.kind.clone(), optional: output.optional, source }
 }

@@ -3,7 +3,7 @@
 
 use std::fs::File;
 use std::io::{self, Read};
-use std::os::fd::{AsRawFd, FromRawFd};
+use std::os::fd::{AsRawFd, FromRawFd, RawFd};
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
 use std::sync::atomic::{AtomicI32, Ordering};
@@ -103,16 +103,23 @@ impl Signals {
         Ok(Signals { file: unsafe { File::from_raw_fd(ends[0]) } })
     }
 
-    /// Waits for signals, at most `timeout`, and gives those that arrived.
+    /// Waits for signals, at most `timeout`, and gives those that arrived. Returns as well when there is something to read
+    /// from `other`, or room to write there if that is wanted.
     ///
     /// # Errors
     /// What the kernel says.
-    pub fn wait(&mut self, timeout: Option<Duration>) -> io::Result<Vec<Signal>> {
+    pub fn wait(&mut self, timeout: Option<Duration>, other: Option<(RawFd, bool)>) -> io::Result<Vec<Signal>> {
         let timeout =
             timeout.map_or(-1, |t| t.as_millis().min(1 << 30) as i32 + i32::from(t.subsec_nanos() % 1_000_000 > 0));
-        let mut descriptor = libc::pollfd { fd: self.file.as_raw_fd(), events: libc::POLLIN, revents: 0 };
-        // SAFETY: one valid pollfd is passed with the count 1.
-        if unsafe { libc::poll(&mut descriptor, 1, timeout) } < 0 {
+        let (other, write) = other.unwrap_or((-1, false));
+        let wanted = if write { libc::POLLIN | libc::POLLOUT } else { libc::POLLIN };
+        let mut descriptors = [
+            libc::pollfd { fd: self.file.as_raw_fd(), events: libc::POLLIN, revents: 0 },
+            // A negative descriptor is passed over.
+            libc::pollfd { fd: other, events: wanted, revents: 0 },
+        ];
+        // SAFETY: the array is valid and its length is passed.
+        if unsafe { libc::poll(descriptors.as_mut_ptr(), descriptors.len() as libc::nfds_t, timeout) } < 0 {
             let error = io::Error::last_os_error();
             return if error.kind() == io::ErrorKind::Interrupted { Ok(Vec::new()) } else { Err(error) };
         }
@@ -165,6 +172,18 @@ pub fn reap() -> io::Result<Option<Ended>> {
 pub fn reap_one(pid: u32) -> bool {
     // SAFETY: a null status is allowed; a pid that is no child gives an error that does not matter.
     unsafe { libc::waitpid(pid as i32, std::ptr::null_mut(), libc::WNOHANG) != 0 }
+}
+
+/// Whether there is a process, be it only one that ended and was not waited for.
+pub fn exists(pid: u32) -> bool {
+    // SAFETY: signal 0 is only a question.
+    unsafe { libc::kill(pid as i32, 0) == 0 || io::Error::last_os_error().raw_os_error() != Some(libc::ESRCH) }
+}
+
+/// Waits until a child that was killed ended.
+pub fn wait_for(pid: u32) {
+    // SAFETY: a null status is allowed; a pid that is no child gives an error that does not matter.
+    unsafe { libc::waitpid(pid as i32, std::ptr::null_mut(), 0) };
 }
 
 fn seconds(time: libc::timeval) -> f64 {

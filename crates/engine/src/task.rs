@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-use pial_core::plan::{Template, Work};
+use pial_core::plan::{Call, Template, Work};
 use pial_core::schedule::Step;
 use pial_core::value::Value;
 
@@ -17,6 +17,9 @@ use crate::work::scratch;
 
 /// The input that stands for a program named by another input; no input of a document has such a name.
 const PROGRAM: &str = "(program)";
+
+/// The input that stands for all that is in a node of nipype's.
+const VERSION: &str = "(version)";
 
 /// A step that is known well enough to be looked up and run.
 #[derive(Debug)]
@@ -41,6 +44,10 @@ pub struct Task {
     pub job: Option<Job>,
     /// The built-in; nothing for a command.
     pub builtin: Option<Builtin>,
+    /// The Python function, if it is one.
+    pub call: Option<Rc<Call>>,
+    /// Whether it is a node of nipype's, which makes, empties and fills its directory itself.
+    pub is_nipype: bool,
 }
 
 /// What preparing a step gives.
@@ -69,7 +76,18 @@ pub fn prepare(
         Ok(what) => what,
         Err(program) => return Ok(Prepared::Wrong(format!("there is no program `{program}` on PATH"))),
     };
+    let builtin = match &template.work {
+        Work::Builtin(name) => Builtin::from_name(name),
+        _ => None,
+    };
+    let inputs = match plain(template, builtin, inputs) {
+        Ok(inputs) => inputs,
+        Err(message) => return Ok(Prepared::Wrong(message)),
+    };
     let mut inputs = store.typed(template, inputs);
+    if let Some(nipype) = &template.nipype {
+        inputs.push((VERSION.to_owned(), Value::String(nipype.version.clone())));
+    }
     if let (Work::Command(command), None) = (&template.work, &what.program) {
         // Which program it is only shows now, and its content decides the result as that of any other.
         match prepare::program_of(command, &template.environment, &template.base, &inputs) {
@@ -95,10 +113,6 @@ pub fn prepare(
     if !unread.is_empty() {
         return Ok(Prepared::Unread(unread));
     }
-    let builtin = match &template.work {
-        Work::Builtin(name) => Builtin::from_name(name),
-        _ => None,
-    };
     Ok(Prepared::Task(Box::new(Task {
         key: prepare::key(&what, builtin.is_some(), &inputs, &digests),
         scratch: PathBuf::new(),
@@ -110,7 +124,28 @@ pub fn prepare(
         sources,
         job: None,
         builtin,
+        call: match &template.work {
+            Work::Function(call) => Some(Rc::clone(call)),
+            _ => None,
+        },
+        is_nipype: template.nipype.is_some(),
     })))
+}
+
+/// The inputs as a step can take them: only functions, and built-ins that hand values on, know Python's own.
+fn plain(
+    template: &Template,
+    builtin: Option<Builtin>,
+    inputs: Vec<(String, Value)>,
+) -> Result<Vec<(String, Value)>, String> {
+    if matches!(template.work, Work::Function(_)) || builtin.is_some_and(Builtin::hands_on) {
+        return Ok(inputs);
+    }
+    let plain = |(name, value): (String, Value)| match value.plain() {
+        Ok(value) => Ok((name, value)),
+        Err(error) => Err(format!("its input `{name}` is {error}")),
+    };
+    inputs.into_iter().map(plain).collect()
 }
 
 /// The name of a step: the node's, with the item as `#3`.
@@ -127,6 +162,7 @@ fn directory(store: &Store<'_>, template: &Template, step: Step) -> String {
     let directory = store.plan.node_directory(step.node);
     match step.item {
         None => directory,
+        Some(_) if template.nipype.is_some() => directory,
         Some(item) => {
             let own = template.name.rsplit('.').next().unwrap_or(&template.name);
             format!("{directory}/mapflow/_{own}{item}")
@@ -148,6 +184,8 @@ impl Task {
             key: String::new(),
             job: None,
             builtin: None,
+            call: None,
+            is_nipype: false,
         }
     }
 
@@ -158,7 +196,9 @@ impl Task {
     pub fn settle(&mut self, store: &Store<'_>, step: Step) -> Result<(), String> {
         let template = store.plan.locate(step.node).0;
         self.directory = directory(store, template, step);
-        self.scratch = scratch(&store.path_of(&self.directory));
+        let path = store.path_of(&self.directory);
+        // Python code keeps absolute paths, so a function works where its files will stay.
+        self.scratch = if self.call.is_some() { path } else { scratch(&path) };
         let descriptor = store.descriptor(template);
         let (environment, base) = (&template.environment, &template.base);
         self.job = prepare::job(&template.work, &self.what, descriptor, environment, base, &self.inputs)?;
@@ -191,7 +231,8 @@ impl Task {
     /// Whether the result can be looked up before it runs. A built-in that only hands on or finds is as quick as that, and
     /// what it gives decides its key ([`Store::key_by_outputs`]).
     pub fn can_be_looked_up(&self) -> bool {
-        self.leaves_files()
+        // An item of a map node of nipype's is only known with what its node was given.
+        self.leaves_files() && !(self.is_nipype && self.name.contains('#'))
     }
 
     /// Whether files must be seen to be there still for an earlier result to stand.

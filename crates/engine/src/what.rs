@@ -6,12 +6,13 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-use pial_core::document::{OutputSource, Piece};
-use pial_core::plan::{Command, Template, Work};
+use pial_core::document::{Code, OutputSource, Piece};
+use pial_core::plan::{Call, Command, Template, Work};
 
 use crate::catalogue::Interfaces;
 use crate::contents::{Contents, Lookup};
 use crate::prepare::quote;
+use crate::python;
 
 /// Named parts and their digest.
 #[derive(Debug, Clone, PartialEq)]
@@ -56,6 +57,7 @@ impl Whats {
             work: match &template.work {
                 Work::Interface(number) => (*number as usize, String::new()),
                 Work::Command(command) => (Rc::as_ptr(command) as usize, String::new()),
+                Work::Function(call) => (Rc::as_ptr(call) as usize, String::new()),
                 Work::Builtin(name) => (usize::MAX, name.clone()),
             },
             environment: Rc::as_ptr(&template.environment) as *const u8 as usize,
@@ -82,6 +84,13 @@ impl Whats {
             Work::Command(command) => {
                 part("command", &show(command));
                 if command.shell { Some(SHELL.to_owned()) } else { literal(command.words.first()) }
+            }
+            Work::Function(call) => {
+                function_parts(call, &mut part);
+                match python::program() {
+                    Ok(python) => Some(python.to_string_lossy().into_owned()),
+                    Err(name) => return Err(name),
+                }
             }
             Work::Builtin(name) => {
                 part("builtin", name);
@@ -148,6 +157,33 @@ fn literal(word: Option<&Vec<Piece>>) -> Option<String> {
     }
 }
 
+/// What decides what a function gives; its name alone does not.
+fn function_parts(call: &Call, part: &mut impl FnMut(&str, &str)) {
+    let function = &call.function;
+    match &function.code {
+        Code::Source(text) => part("source", text),
+        Code::Import(name) => part("import", name),
+        Code::Marshalled(text) => part("code", &blake3::hash(text.as_bytes()).to_hex()),
+    }
+    if let (Code::Source(_), Some(name)) = (&function.code, &function.name) {
+        part("function", name);
+    }
+    for statement in &function.imports {
+        part("imports", statement);
+    }
+    if let Some(globals) = &function.globals {
+        part("globals", &blake3::hash(globals.as_bytes()).to_hex());
+    }
+    if let Some(version) = &function.version {
+        part("function version", version);
+    }
+    if function.positional {
+        part("given", "by position");
+    }
+    let outputs = call.outputs.iter().map(|output| format!("{}: {}", output.name.text, output.kind));
+    part("returns", &outputs.collect::<Vec<_>>().join(", "));
+}
+
 fn show(command: &Command) -> String {
     let piece = |piece: &Piece| match piece {
         Piece::Literal(text) => text.replace('{', "{{").replace('}', "}}"),
@@ -161,6 +197,7 @@ fn show(command: &Command) -> String {
             OutputSource::Glob(pieces) => format!("glob {}", quote(&text(pieces))),
             OutputSource::Stdout => "stdout".to_owned(),
             OutputSource::Stderr => "stderr".to_owned(),
+            OutputSource::Returned => "what it returns".to_owned(),
         };
         format!("{}: {} from {source}", output.name.text, output.kind)
     };

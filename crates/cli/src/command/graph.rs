@@ -98,6 +98,7 @@ fn kind(template: &Template, interfaces: &Interfaces) -> String {
     match &template.work {
         Work::Interface(number) => interfaces.get(*number).name.clone(),
         Work::Builtin(name) => name.clone(),
+        Work::Function(call) => call.function.label().to_owned(),
         Work::Command(command) if command.shell => "shell".to_owned(),
         Work::Command(command) => match command.words.first().map(Vec::as_slice) {
             Some([Piece::Literal(program)]) => program.rsplit('/').next().unwrap_or(program).to_owned(),

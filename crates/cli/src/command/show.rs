@@ -183,6 +183,7 @@ fn shown(
         work: match &template.work {
             Runs::Interface(_) => "interface".to_owned(),
             Runs::Command(_) => "command".to_owned(),
+            Runs::Function(call) => format!("function {}", call.function.label()),
             Runs::Builtin(name) => format!("built-in {name}"),
         },
         request: plan.requests[template.request].clone(),

@@ -7,6 +7,7 @@ mod contract;
 mod examples;
 mod faults;
 mod kills;
+mod python;
 mod shapes;
 
 use std::path::{Path, PathBuf};
@@ -49,6 +50,7 @@ impl Place {
     pub fn pial(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_pial"));
         command.args(arguments).current_dir(self.directory.path());
+        command.env("PIAL_PYTHONPATH", concat!(env!("CARGO_MANIFEST_DIR"), "/../../python"));
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         command
     }

@@ -6,13 +6,14 @@ use super::{
     Expression, ExpressionKind, Input, Iterate, Join, Map, Name, Nested, Node, Output, OutputSource, Resources, Unread,
     Word, Work,
 };
-use super::{expression, parse_text};
+use super::{expression, function, nipype, parse_text};
 use crate::tree::{Entry, Kind, Problem, Tree};
 use crate::value::Type;
 
 const KEYS: &[&str] = &[
     "interface",
     "command",
+    "function",
     "builtin",
     "workflow",
     "description",
@@ -27,8 +28,12 @@ const KEYS: &[&str] = &[
     "retries",
     "environment",
     "shell",
+    "nipype",
+    "title",
+    "directory",
+    "version",
 ];
-pub(super) const WORKS: [&str; 4] = ["interface", "command", "builtin", "workflow"];
+pub(super) const WORKS: [&str; 5] = ["interface", "command", "function", "builtin", "workflow"];
 
 /// Reads a node; one that says nothing that could run keeps its name.
 pub(super) fn read(entry: Entry, problems: &mut Vec<Problem>) -> Node {
@@ -47,14 +52,19 @@ pub(super) fn read(entry: Entry, problems: &mut Vec<Problem>) -> Node {
     let mut fields = Fields::of(entry.value, &what, KEYS, problems);
     fields.take("description");
     let work = work(&mut fields, &name, problems);
-    let typed = matches!(work, None | Some(Work::Command(_) | Work::Shell(_)));
+    let nipype = nipype::read(&mut fields, &name, problems);
+    let typed = matches!(work, None | Some(Work::Command(_) | Work::Shell(_) | Work::Function(_)));
     let inputs = fields.mapping("inputs", problems);
     let inputs = inputs.into_iter().map(|entry| input(entry, typed, problems)).collect();
     if !typed && let Some(outputs) = fields.entry("outputs") {
-        let message = format!("{what} declares `outputs`, which only a `command` does; an interface brings its own");
+        let message = format!(
+            "{what} declares `outputs`, which only a `command` or a `function` does; an interface brings its own"
+        );
         problems.push(Problem::at(outputs.mark, message));
     }
     let outputs = fields.mapping("outputs", problems);
+    let returned = matches!(work, Some(Work::Function(_)));
+    let output = if returned { returned_output } else { output };
     let outputs = outputs.into_iter().map(|entry| output(entry, problems)).collect();
     for key in ["synchronize", "itersource"] {
         if fields.has(key) && !fields.has("iterables") && !fields.unread.holds("iterables") {
@@ -81,6 +91,7 @@ pub(super) fn read(entry: Entry, problems: &mut Vec<Problem>) -> Node {
         resources: fields.take("resources").map_or_else(Resources::default, |t| workflow::resources(t, problems)),
         retries: fields.take("retries").and_then(|tree| retries(&tree, problems)),
         environment: fields.take("environment").map_or_else(Vec::new, |t| workflow::environment(t, problems)),
+        nipype,
         name,
         work: work.unwrap_or(Work::Broken),
         inputs,
@@ -109,6 +120,7 @@ fn broken(name: Name) -> Node {
         resources: Resources::default(),
         retries: None,
         environment: Vec::new(),
+        nipype: None,
         unread: Unread::default(),
     }
 }
@@ -133,6 +145,7 @@ fn work(fields: &mut Fields, name: &Name, problems: &mut Vec<Problem>) -> Option
         "interface" => self::name(tree, "`interface`", problems).map(Work::Interface),
         "builtin" => self::name(tree, "`builtin`", problems).map(Work::Builtin),
         "command" => command(tree, shell, problems),
+        "function" => function::called(tree, problems).map(Work::Function),
         _ => match tree.kind {
             Kind::Text(text) => Some(Nested::File(Name { text, mark: tree.mark })),
             _ => Some(Nested::Inline(Box::new(workflow::read_workflow(tree, false, problems)))),
@@ -259,6 +272,22 @@ fn output(entry: Entry, problems: &mut Vec<Problem>) -> Output {
         return Output { name, kind: Type::Any, source: OutputSource::Path(Vec::new()), optional };
     };
     Output { name, kind: written.unwrap_or(default), source, optional }
+}
+
+/// An output of a function: its type, which alone may be written in short.
+fn returned_output(entry: Entry, problems: &mut Vec<Problem>) -> Output {
+    let name = Name { text: entry.key, mark: entry.mark };
+    let what = format!("the output `{}`", name.text);
+    let (kind, optional) = match entry.value.kind {
+        Kind::Null => (Type::Any, false),
+        Kind::Map(_) => {
+            let mut fields = Fields::of(entry.value, &what, &["type", "optional", "description"], problems);
+            let optional = fields.flag("optional", problems).unwrap_or(false);
+            (fields.take("type").map_or(Type::Any, |tree| workflow::kind(tree, problems)), optional)
+        }
+        _ => (workflow::kind(entry.value, problems), false),
+    };
+    Output { name, kind, source: OutputSource::Returned, optional }
 }
 
 fn map(tree: Tree, problems: &mut Vec<Problem>) -> Map {

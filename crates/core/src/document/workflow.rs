@@ -4,12 +4,22 @@ use super::reader::{Fields, mapping, name, names, repeating, wrong};
 use super::{
     Default, Expression, ExpressionKind, Iterate, Name, Parameter, Resources, Unread, VERSION, Workflow, WorkflowOutput,
 };
-use super::{expression, node, parse_memory, parse_time};
+use super::{expression, function, node, parse_memory, parse_time};
 use crate::tree::{Entry, Kind, Problem, Tree};
 use crate::value::Type;
 
-pub(super) const KEYS: &[&str] =
-    &["pial", "name", "description", "parameters", "synchronize", "environment", "resources", "nodes", "outputs"];
+pub(super) const KEYS: &[&str] = &[
+    "pial",
+    "name",
+    "description",
+    "parameters",
+    "synchronize",
+    "environment",
+    "resources",
+    "functions",
+    "nodes",
+    "outputs",
+];
 
 /// Reads a whole document, as far as it can be read.
 pub(super) fn read(tree: Tree) -> (Workflow, Vec<Problem>) {
@@ -31,6 +41,8 @@ pub(super) fn read_workflow(tree: Tree, whole: bool, problems: &mut Vec<Problem>
     let synchronize = fields.take("synchronize").map_or_else(Vec::new, |tree| groups(tree, problems));
     let environment = fields.take("environment").map_or_else(Vec::new, |tree| environment(tree, problems));
     let resources = fields.take("resources").map_or_else(Resources::default, |tree| resources(tree, problems));
+    let functions = fields.mapping("functions", problems);
+    let functions = functions.into_iter().map(|entry| function::named(entry, problems)).collect();
     let nodes = match fields.take("nodes") {
         Some(tree) => repeating(tree, "`nodes`", problems).unwrap_or_else(|| {
             fields.unread.add("nodes");
@@ -48,7 +60,7 @@ pub(super) fn read_workflow(tree: Tree, whole: bool, problems: &mut Vec<Problem>
     let outputs = fields.mapping("outputs", problems);
     let outputs = outputs.into_iter().map(|entry| output(entry, problems)).collect();
     let name = name.unwrap_or(Name { text: "workflow".to_owned(), mark });
-    Workflow { name, parameters, synchronize, environment, resources, nodes, outputs, unread: fields.unread }
+    Workflow { name, parameters, synchronize, environment, resources, functions, nodes, outputs, unread: fields.unread }
 }
 
 fn check_version(fields: &mut Fields, whole: bool, problems: &mut Vec<Problem>) {

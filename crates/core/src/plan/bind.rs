@@ -138,7 +138,7 @@ impl Binder<'_> {
         match &self.state.pending[id].work {
             super::Work::Command(command) => self.implicit_of_command(id, &std::rc::Rc::clone(command), given),
             super::Work::Builtin(_) => self.implicit_of_builtin(id, given),
-            super::Work::Interface(_) => Vec::new(),
+            super::Work::Interface(_) | super::Work::Function(_) => Vec::new(),
         }
     }
 

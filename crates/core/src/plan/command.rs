@@ -1,10 +1,10 @@
-//! The ports of a command written in the document, and the filling of its templates.
+//! The ports of commands and functions written in the document, and the filling of a command's templates.
 
 use crate::document::{self, Piece};
 use crate::interface::{Interface, Port, Problem};
 use crate::value::{Type, Value};
 
-/// The ports of a command, as the document declares them.
+/// The ports of a command or a function, as the document declares them.
 #[derive(Debug)]
 pub struct CommandSignature {
     inputs: Vec<Port>,
@@ -14,20 +14,30 @@ pub struct CommandSignature {
 impl CommandSignature {
     /// The signature of a node with a command.
     pub(super) fn new(node: &document::Node) -> CommandSignature {
+        CommandSignature::with(&node.inputs, &node.outputs, |input| input.mandatory)
+    }
+
+    /// The signature of a node that calls a function, to which nothing (`None`) may be given.
+    pub(super) fn of_function(inputs: &[document::Input], outputs: &[document::Output]) -> CommandSignature {
+        CommandSignature::with(inputs, outputs, |input| input.mandatory && input.value.is_none())
+    }
+
+    fn with(
+        inputs: &[document::Input],
+        outputs: &[document::Output],
+        mandatory: fn(&document::Input) -> bool,
+    ) -> CommandSignature {
         let input = |input: &document::Input| Port {
             name: input.name.text.clone(),
             kind: input.kind.clone().unwrap_or(Type::Any),
-            mandatory: input.mandatory,
+            mandatory: mandatory(input),
         };
         let output = |output: &document::Output| Port {
             name: output.name.text.clone(),
             kind: output.kind.clone(),
             mandatory: !output.optional,
         };
-        CommandSignature {
-            inputs: node.inputs.iter().map(input).collect(),
-            outputs: node.outputs.iter().map(output).collect(),
-        }
+        CommandSignature { inputs: inputs.iter().map(input).collect(), outputs: outputs.iter().map(output).collect() }
     }
 }
 

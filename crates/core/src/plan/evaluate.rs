@@ -25,7 +25,8 @@ pub enum Unavailable<E> {
 pub type Fetch<'a, E> = dyn FnMut(NodeId, usize) -> Result<Value, E> + 'a;
 
 impl Plan {
-    /// The inputs of a node in the order of the document; those without a value are left out.
+    /// The inputs of a node in the order of the document; those without a value are left out, but for functions, which
+    /// are given `None`.
     ///
     /// A mapped input is the whole list; see [`super::Items`].
     ///
@@ -36,7 +37,7 @@ impl Plan {
         let mut inputs = Vec::with_capacity(template.inputs.len());
         for (at, input) in template.inputs.iter().enumerate() {
             let value = self.input(template, at, input, point, fetch)?;
-            if value != Value::Null {
+            if value != Value::Null || matches!(template.work, super::Work::Function(_)) {
                 inputs.push((input.name.as_str(), value));
             }
         }

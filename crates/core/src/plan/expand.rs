@@ -219,7 +219,10 @@ fn template(
         named: resources.named,
     };
     Template {
-        name: format!("{}{}", scope.site.prefix, node.name.text),
+        name: match &node.nipype {
+            Some(nipype) => nipype.title.clone(),
+            None => format!("{}{}", scope.site.prefix, node.name.text),
+        },
         mark: node.name.mark,
         file: scope.site.file.clone(),
         work,
@@ -233,6 +236,7 @@ fn template(
         retries: node.retries.unwrap_or(0),
         environment: environment(scope, &mut node),
         base: std::rc::Rc::clone(&scope.site.base),
+        nipype: node.nipype.take(),
         first: NodeId(plan.nodes),
     }
 }

@@ -4,9 +4,9 @@ use std::collections::HashMap;
 use std::rc::Rc;
 
 use super::bind::Binder;
-use super::state::{Bound, Entry, Loose, Pending, Scope, Site, State};
-use super::{Catalogue, Command, CommandSignature, Options, Plan, Setting, Work, expand, iterate, known};
-use crate::document::{self, Expression, Name, Nested, Node, Parameter, Resources, Workflow};
+use super::state::{Bound, Calls, Entry, Loose, Pending, Scope, Site, State};
+use super::{Call, Catalogue, Command, CommandSignature, Options, Plan, Setting, Work, expand, iterate, known};
+use crate::document::{self, Called, Code, Expression, Function, Name, Nested, Node, Parameter, Resources, Workflow};
 use crate::interface::Interface;
 use crate::tree::Problem;
 use crate::value::{Type, Value};
@@ -49,6 +49,7 @@ impl Flattener<'_> {
             site: site.clone(),
             names: HashMap::new(),
             parameters: HashMap::new(),
+            functions: workflow.functions.into_iter().map(|(name, f)| (name.text, f.map(Rc::new))).collect(),
             outputs: workflow.outputs,
             environment,
             resources,
@@ -231,6 +232,10 @@ impl Flattener<'_> {
             }
             document::Work::Command(words) => Ok(command(node, words, false)),
             document::Work::Shell(word) => Ok(command(node, vec![word], true)),
+            document::Work::Function(called) => {
+                let function = function(called, &scope.functions)?;
+                Ok(self.state.calls.of(node, function))
+            }
             document::Work::Workflow(_) | document::Work::Broken => {
                 Err((node.name.clone(), "a workflow cannot be looked up".to_owned()))
             }
@@ -252,6 +257,64 @@ fn command(node: &mut Node, words: Vec<document::Word>, shell: bool) -> (Work, R
     let words = words.into_iter().map(|word| word.pieces).collect();
     let command = Command { words, shell, outputs: std::mem::take(&mut node.outputs) };
     (Work::Command(Rc::new(command)), Rc::new(signature))
+}
+
+/// The function that a node calls.
+fn function(called: Called, known: &HashMap<String, Option<Rc<Function>>>) -> Result<Rc<Function>, (Name, String)> {
+    let name = match called {
+        Called::Inline(function) => return Ok(Rc::from(function)),
+        Called::Name(name) => name,
+    };
+    match known.get(&name.text) {
+        Some(Some(function)) => Ok(Rc::clone(function)),
+        // Reported where it stands; the node is broken all the same.
+        Some(None) => Err((name.clone(), format!("the function `{}` could not be read", name.text))),
+        None if document::is_importable(&name.text) => Ok(Rc::new(Function {
+            code: Code::Import(name.text),
+            name: None,
+            imports: Vec::new(),
+            globals: None,
+            version: None,
+            positional: false,
+        })),
+        None => {
+            let hint = document::suggest(&name.text, known.keys().map(String::as_str));
+            let message = format!(
+                "there is no function `{}` under `functions` of its workflow{hint}; one of a module is written module:function",
+                name.text
+            );
+            Err((name, message))
+        }
+    }
+}
+
+impl Calls {
+    /// What a node that calls a function runs, and its ports.
+    fn of(&mut self, node: &mut Node, function: Rc<Function>) -> (Work, Rc<dyn Interface>) {
+        let outputs = std::mem::take(&mut node.outputs);
+        let mut ports = String::new();
+        for output in &outputs {
+            ports += &format!("{}\0{}\0{}\n", output.name.text, output.kind, output.optional);
+        }
+        let calls = self.functions.entry(Rc::clone(&function)).or_default();
+        // A function that stands twice with the same text is one function.
+        let function = calls.values().next().map_or(function, |call| Rc::clone(&call.function));
+        let call = match calls.get(&ports) {
+            Some(call) => Rc::clone(call),
+            None => {
+                let call = Rc::new(Call { function, outputs });
+                calls.insert(ports.clone(), Rc::clone(&call));
+                call
+            }
+        };
+        for input in &node.inputs {
+            let kind = input.kind.as_ref().map_or_else(String::new, ToString::to_string);
+            ports += &format!("{}\0{kind}\0{}\n", input.name.text, input.mandatory && input.value.is_none());
+        }
+        let new = || -> Rc<dyn Interface> { Rc::new(CommandSignature::of_function(&node.inputs, &call.outputs)) };
+        let signature = Rc::clone(self.signatures.entry(ports).or_insert_with(new));
+        (Work::Function(call), signature)
+    }
 }
 
 fn merge(outer: &[(String, String)], inner: Vec<(String, String)>) -> Rc<[(String, String)]> {

@@ -68,6 +68,11 @@ impl Items {
         Ok(Items { count: shape.count(), shape })
     }
 
+    /// So many items of which no more is known.
+    pub fn counted(count: usize) -> Items {
+        Items { count, shape: Shape::List(vec![Shape::Item; count]) }
+    }
+
     /// How many runs there are.
     pub fn len(&self) -> usize {
         self.count
@@ -78,13 +83,13 @@ impl Items {
         self.count == 0
     }
 
-    /// The inputs of one run.
+    /// The inputs of one run; where an item is nothing, the value is null.
     pub fn inputs(&self, map: &Map, names: &[&str], inputs: &[(String, Value)], index: usize) -> Vec<(String, Value)> {
         let one = |(name, value): &(String, Value)| {
             let value = if names.contains(&name.as_str()) { item(value, map.nested, index) } else { value.clone() };
             (name.clone(), value)
         };
-        inputs.iter().map(one).filter(|(_, value)| *value != Value::Null).collect()
+        inputs.iter().map(one).collect()
     }
 
     /// One output of all runs, in order, as one value of the shape of the inputs.
@@ -103,22 +108,22 @@ impl Shape {
 }
 
 fn shape(value: &Value) -> Shape {
-    match value {
-        Value::List(items) => Shape::List(items.iter().map(shape).collect()),
-        _ => Shape::Item,
+    match value.items() {
+        Some(items) => Shape::List(items.iter().map(shape).collect()),
+        None => Shape::Item,
     }
 }
 
 fn item(value: &Value, nested: bool, index: usize) -> Value {
-    let Value::List(items) = value else { return value.clone() };
+    let Some(items) = value.items() else { return value.clone() };
     if !nested {
         return items.get(index).cloned().unwrap_or(Value::Null);
     }
     fn leaf<'a>(value: &'a Value, left: &mut usize) -> Option<&'a Value> {
-        match value {
-            Value::List(items) => items.iter().find_map(|v| leaf(v, left)),
-            item if *left == 0 => Some(item),
-            _ => {
+        match value.items() {
+            Some(items) => items.iter().find_map(|v| leaf(v, left)),
+            None if *left == 0 => Some(value),
+            None => {
                 *left -= 1;
                 None
             }

@@ -6,7 +6,7 @@
 use std::rc::Rc;
 
 use crate::arena::{Arena, AxisId, Id, NodeId, RequestId, SpaceId, TemplateId};
-use crate::document::{Output, Piece};
+use crate::document::{Function, Nipype, Output, Piece};
 use crate::interface::Interface;
 use crate::space::{Projection, Spaces};
 use crate::tree::{Mark, Problem};
@@ -81,6 +81,8 @@ pub struct Template {
     pub environment: Rc<[(String, String)]>,
     /// The directory its relative paths start from.
     pub base: Rc<str>,
+    /// What makes it a node of nipype's.
+    pub nipype: Option<Box<Nipype>>,
     /// Its first node in the plan.
     pub first: NodeId,
 }
@@ -92,6 +94,8 @@ pub enum Work {
     Interface(u32),
     /// A command.
     Command(Rc<Command>),
+    /// A Python function.
+    Function(Rc<Call>),
     /// A node the engine carries out itself.
     Builtin(String),
 }
@@ -103,6 +107,15 @@ pub struct Command {
     pub words: Vec<Vec<Piece>>,
     /// Whether the word is a text for the shell.
     pub shell: bool,
+    /// Its outputs.
+    pub outputs: Vec<Output>,
+}
+
+/// A Python function and what it is to return; nodes that call the same share it.
+#[derive(Debug)]
+pub struct Call {
+    /// The function.
+    pub function: Rc<Function>,
     /// Its outputs.
     pub outputs: Vec<Output>,
 }

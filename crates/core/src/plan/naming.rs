@@ -27,9 +27,13 @@ impl Plan {
         name
     }
 
-    /// The directory of a node relative to the working directory: `dwi/preproc/_subject_sub-01/denoise`.
+    /// The directory of a node relative to the working directory: `dwi/preproc/_subject_sub-01/denoise`. Absolute for a
+    /// node of nipype's.
     pub fn node_directory(&self, node: NodeId) -> String {
         let (template, point) = self.locate(node);
+        if let Some(nipype) = &template.nipype {
+            return nipype.directory.clone();
+        }
         let mut directory = self.name.clone();
         let (outer, own) = match template.name.rsplit_once('.') {
             Some((outer, own)) => (outer, own),

@@ -3,9 +3,9 @@
 use std::collections::HashMap;
 use std::rc::Rc;
 
-use super::{Binding, Work};
+use super::{Binding, Call, Work};
 use crate::arena::{Arena, AxisId, TemplateId};
-use crate::document::{Expression, Name, Node, Resources, Unread, WorkflowOutput};
+use crate::document::{Expression, Function, Name, Node, Resources, Unread, WorkflowOutput};
 use crate::interface::Interface;
 use crate::space::Spaces;
 use crate::tree::Problem;
@@ -20,6 +20,15 @@ pub(super) struct State {
     pub spaces: Spaces,
     /// What is given to nodes that are broken: whether names in it exist is asked all the same.
     pub loose: Vec<Loose>,
+    /// Functions and what nodes that call them have in common.
+    pub calls: Calls,
+}
+
+/// What is the same for many nodes that call functions, kept once.
+#[derive(Default)]
+pub(super) struct Calls {
+    pub functions: HashMap<Rc<Function>, HashMap<String, Rc<Call>>>,
+    pub signatures: HashMap<String, Rc<dyn Interface>>,
 }
 
 /// An expression that feeds nothing.
@@ -34,6 +43,8 @@ pub(super) struct Scope {
     pub site: Site,
     pub names: HashMap<String, Entry>,
     pub parameters: HashMap<String, Bound>,
+    /// Nothing for one that could not be read.
+    pub functions: HashMap<String, Option<Rc<Function>>>,
     pub outputs: Vec<WorkflowOutput>,
     pub environment: Rc<[(String, String)]>,
     pub resources: Resources,

@@ -136,6 +136,11 @@ impl Builtin {
         }
     }
 
+    /// Whether it gives on values as they are, also those that only Python can read.
+    pub fn hands_on(self) -> bool {
+        matches!(self, Builtin::Identity | Builtin::Merge | Builtin::Split | Builtin::Select)
+    }
+
     /// Whether its result depends on what no input says (what a directory holds now), so that a cached result
     /// may be out of date. nipype runs these every time.
     pub fn looks_outside(&self) -> bool {

@@ -12,10 +12,11 @@ use pial_core::value::Value;
 use super::{Active, Engine, EngineError, Phase};
 use crate::clock::{seconds_since_1970, utc};
 use crate::collect::collect;
-use crate::crash::Crash;
+use crate::crash::{Crash, TAIL};
 use crate::launch::Capture;
 use crate::observe::Report;
-use crate::record::{Failed, Method, Record, Used};
+use crate::python::Described;
+use crate::record::{Failed, Logged, Method, Record, Used};
 use crate::store::{Read, StoreError, read_by_errand};
 use crate::sys::Ended;
 use crate::task::{Task, step_name};
@@ -58,6 +59,31 @@ impl Engine<'_> {
                 (Ok(()), None) => self.succeeded(step, attempt, task, usage),
                 (Ok(()), Some(message)) => self.failed(step, attempt, &task, message, ended.status, usage),
             },
+            Phase::Function(task, id, ask) if task.is_nipype => {
+                let printed = self.captures.tail(capture, TAIL).map_err(EngineError::io("read what a step printed"))?;
+                self.visited((step, attempt), task, id, *ask, printed, (ended.status, bad, usage))
+            }
+            Phase::Function(task, id, _) => match self.captures.settle(capture, &task.scratch) {
+                Err(error) => {
+                    let message =
+                        format!("its output cannot be kept ({error}); did it remove or fill its own directory?");
+                    self.fail_unless_disk(step, attempt, &task, message, &error, usage.used)
+                }
+                Ok(()) => {
+                    let outcome = match (stopped, bad) {
+                        (Some(_), Some(bad)) => Err(bad),
+                        (_, bad) => self.outcome(&task, id, ended, bad),
+                    };
+                    match outcome {
+                        Ok(outputs) => self.publish_outputs(step, attempt, task, outputs, usage),
+                        Err(message) => self.failed(step, attempt, &task, message, ended.status, usage),
+                    }
+                }
+            },
+            Phase::Ran(running) => {
+                let timed_out = bad.filter(|_| stopped.is_some());
+                self.command_ended((step, attempt), *running, ended, capture, timed_out, usage)
+            }
             Phase::Builtin(task) => self.builtin_ended(step, attempt, task, capture, bad, usage),
             Phase::ReadingInputs => {
                 let (digests, message) = self.captures.read(capture).map_err(EngineError::io("read digests"))?;
@@ -85,10 +111,15 @@ impl Engine<'_> {
     }
 
     /// A process that the user ended: there is nothing to tell and nothing to keep.
-    fn cancelled(&mut self, step: Step, capture: Capture, phase: &Phase) -> Result<(), EngineError> {
+    pub(super) fn cancelled(&mut self, step: Step, capture: Capture, phase: &Phase) -> Result<(), EngineError> {
         self.captures.discard(capture).map_err(EngineError::io("empty a file for output"))?;
-        if let Phase::Command(task) | Phase::Builtin(task) = phase {
-            let _ = crate::work::remove(&task.scratch);
+        match phase {
+            // What nipype began it sees to itself.
+            Phase::Function(task, ..) if task.is_nipype => {}
+            Phase::Command(task) | Phase::Builtin(task) | Phase::Function(task, ..) => {
+                let _ = crate::work::remove(&task.scratch);
+            }
+            Phase::Ran(_) | Phase::ReadingInputs | Phase::ReadingOutputs(..) => {}
         }
         self.event(step, Ending::FailedForGood);
         Ok(())
@@ -111,7 +142,7 @@ impl Engine<'_> {
         self.fail(step, attempt, task, message, used, Ending::Failed)
     }
 
-    fn failed(
+    pub(super) fn failed(
         &mut self,
         step: Step,
         attempt: u32,
@@ -125,7 +156,7 @@ impl Engine<'_> {
             signal: status.signal(),
             ..self.crash(step, attempt, task, message, usage.used)
         };
-        self.write_failure(step, attempt, task, crash, Ending::Failed)
+        self.write_failure(step, attempt, task, crash, Ending::Failed, None)
     }
 
     /// A step that ended well: its outputs are found, published and recorded.
@@ -135,6 +166,18 @@ impl Engine<'_> {
             Ok(outputs) => outputs,
             Err(message) => return self.fail(step, attempt, &task, message, usage.used, Ending::Failed),
         };
+        self.publish_outputs(step, attempt, task, outputs, usage)
+    }
+
+    /// Outputs that were found: published and recorded, unless an input changed meanwhile.
+    pub(super) fn publish_outputs(
+        &mut self,
+        step: Step,
+        attempt: u32,
+        task: Box<Task>,
+        outputs: Vec<(String, Value)>,
+        usage: Usage,
+    ) -> Result<(), EngineError> {
         if let Some(changed) = task.changed_source(&self.store) {
             let message =
                 format!("the input {changed} changed while it ran, so its result belongs to no known input; run again");
@@ -176,6 +219,11 @@ impl Engine<'_> {
         if usage.strays > 0 {
             let message = format!("{} left {} processes running, which were ended", task.name, usage.strays);
             self.observer.report(&Report::Warning(&message));
+        }
+        if self.found_by_nipype {
+            self.observer.report(&Report::NodeCached { node: &task.name });
+            self.events.push_back(Event::Hit(step));
+            return Ok(());
         }
         self.observer.report(&Report::NodeDone { node: &task.name, used: usage.used, directory: &task.directory });
         self.event(step, Ending::Succeeded);
@@ -233,6 +281,9 @@ impl Engine<'_> {
 
     pub(super) fn collate(&mut self, node: NodeId) -> Result<(), EngineError> {
         let step = Step { node, item: None };
+        if self.plan.locate(node).0.nipype.is_some() {
+            return self.collate_nipype(node);
+        }
         let Some(map) = self.maps.remove(&node) else {
             self.event(step, Ending::FailedForGood);
             return Ok(());
@@ -271,10 +322,10 @@ impl Engine<'_> {
         ending: Ending,
     ) -> Result<(), EngineError> {
         let crash = self.crash(step, attempt, task, message, used);
-        self.write_failure(step, attempt, task, crash, ending)
+        self.write_failure(step, attempt, task, crash, ending, None)
     }
 
-    fn crash(&self, step: Step, attempt: u32, task: &Task, message: String, used: Option<Used>) -> Crash {
+    pub(super) fn crash(&self, step: Step, attempt: u32, task: &Task, message: String, used: Option<Used>) -> Crash {
         let job = task.job.as_ref();
         let program = job.map(|job| job.program.to_string_lossy().into_owned());
         Crash {
@@ -291,19 +342,27 @@ impl Engine<'_> {
             used,
             time_limit_s: self.plan.locate(step.node).0.time_s,
             reproduce: String::new(),
+            function: task.call.as_ref().map(|call| json(&Described::of(&call.function))),
+            inputs: task.call.as_ref().map(|_| {
+                let inputs = task.inputs.iter();
+                json(&inputs.map(|(name, value)| (name.as_str(), Logged::of(value, "//"))).collect::<Vec<_>>())
+            }),
+            outputs: task.call.as_ref().map(|call| json(&super::python::expected(call))),
             stdout: String::new(),
             stderr: String::new(),
         }
     }
 
-    /// Keeps what the step left where a person looks for it, and tells of the failure.
-    fn write_failure(
+    /// Keeps what the step left where a person looks for it, and tells of the failure, with the crash file that it left
+    /// itself if there is one.
+    pub(super) fn write_failure(
         &mut self,
         step: Step,
         attempt: u32,
         task: &Task,
         crash: Crash,
         ending: Ending,
+        other: Option<String>,
     ) -> Result<(), EngineError> {
         let directory = self.absolute(&task.directory);
         if task.scratch.is_dir() {
@@ -319,6 +378,7 @@ impl Engine<'_> {
                 String::new()
             }
         };
+        let file = other.unwrap_or(file);
         let retry = ending == Ending::Failed && !self.interrupted && attempt <= self.plan.locate(step.node).0.retries;
         // Told before it is logged: on a full disk the user must still hear of it.
         self.observer.report(&Report::NodeFailed { node: &task.name, message: &crash.message, crash: &file, retry });
@@ -334,6 +394,11 @@ impl Engine<'_> {
         self.events.push_back(Event::Ended(step, ending));
         Ok(())
     }
+}
+
+/// A part of a crash file.
+fn json(part: &impl serde::Serialize) -> serde_json::Value {
+    serde_json::to_value(part).unwrap_or_default()
 }
 
 /// Seconds to the resolution that means something.
@@ -376,6 +441,7 @@ fn placed(value: Value, directory: &Path) -> Value {
     match value {
         Value::Path(path) => Value::Path(directory.join(path).to_string_lossy().into_owned()),
         Value::List(items) => Value::List(items.into_iter().map(|v| placed(v, directory)).collect()),
+        Value::Map(entries) => Value::Map(entries.into_iter().map(|(k, v)| (k, placed(v, directory))).collect()),
         value => value,
     }
 }

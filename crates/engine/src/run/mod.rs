@@ -28,6 +28,8 @@ use strays::Children;
 mod devices;
 mod ending;
 mod errand;
+mod nipype;
+mod python;
 pub(crate) mod start;
 mod strays;
 
@@ -122,12 +124,15 @@ pub fn run(
         signals,
         guardian: None,
         devices: Devices::new(options.budget.gpus),
+        python: python::Python::default(),
         mark,
         maps: HashMap::new(),
         sinks: HashMap::new(),
         active: HashMap::new(),
         not_ours: children.now(),
         children,
+        had_strays: false,
+        found_by_nipype: false,
         events: VecDeque::from([Event::Begin]),
         began: Instant::now(),
         interrupted: false,
@@ -147,6 +152,7 @@ struct Engine<'r> {
     signals: Signals,
     guardian: Option<Guardian>,
     devices: Devices,
+    python: python::Python,
     mark: String,
     maps: HashMap<NodeId, MapRun>,
     /// Which node has written which file outside the working directory.
@@ -156,6 +162,10 @@ struct Engine<'r> {
     /// Children that were there before the run: a shell's that became pial by `exec`.
     not_ours: Vec<u32>,
     children: Children,
+    /// Whether any step left processes behind.
+    had_strays: bool,
+    /// Whether what is being recorded was found by nipype to be done before.
+    found_by_nipype: bool,
     events: VecDeque<Event>,
     began: Instant,
     interrupted: bool,
@@ -187,6 +197,10 @@ struct Active {
 enum Phase {
     /// It is the step's own command.
     Command(Box<Task>),
+    /// It is a Python function: its task, its number with the interpreter, what was asked.
+    Function(Box<Task>, u64, Box<python::Ask>),
+    /// It is the command of a node of nipype's.
+    Ran(Box<nipype::Running>),
     /// It carries out a built-in that moves data.
     Builtin(Box<Task>),
     /// It reads large inputs before the step can be looked up.
@@ -205,12 +219,15 @@ impl Engine<'_> {
             let deadline = self.scheduler.next_deadline();
             let wake = [deadline, self.observer.every().map(|_| self.next_tick)].into_iter().flatten().reduce(f64::min);
             let timeout = wake.map(|at| Duration::from_secs_f64((at - self.now()).clamp(0.0, LONGEST_WAIT_S)));
-            for signal in self.signals.wait(timeout).map_err(EngineError::io("wait for children"))? {
+            for signal in
+                self.signals.wait(timeout, self.python.descriptor()).map_err(EngineError::io("wait for children"))?
+            {
                 match signal {
                     Signal::Interrupt => self.interrupt(),
                     Signal::Child | Signal::Window => {}
                 }
             }
+            self.hear_python()?;
             self.reap_all()?;
             self.events.push_back(Event::Tick);
         }
@@ -265,6 +282,7 @@ impl Engine<'_> {
             sys::signal_group(*pid, force == Force::Kill);
             sys::continue_group(*pid);
         }
+        self.stop_unbegun(step, reason);
     }
 
     fn interrupt(&mut self) {
@@ -278,6 +296,7 @@ impl Engine<'_> {
             match sys::reap() {
                 Ok(Some(ended)) => match self.active.remove(&ended.pid) {
                     Some(active) => self.ended(&ended, active)?,
+                    None if self.python.pid() == Some(ended.pid) => self.interpreter_ended(&ended)?,
                     None if self.guardian.as_ref().is_some_and(|g| g.pid == ended.pid) => self.guardian = None,
                     None => {}
                 },
@@ -338,7 +357,14 @@ impl Engine<'_> {
     }
 
     fn finish(&mut self) -> Result<Summary, EngineError> {
+        // Only what puts items together can still run, in a run that was ended.
+        self.active.clear();
+        self.end_python();
         self.end_strays(None);
+        if self.had_strays {
+            // The kernel's list of children can miss one while others come and go; a look at all processes does not.
+            crate::guardian::end_marked(&self.mark);
+        }
         self.tell_outputs()?;
         let summary = Summary {
             counts: self.scheduler.counts(),

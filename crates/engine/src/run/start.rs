@@ -1,10 +1,11 @@
 //! The start of a step: inputs, key, cache, launch.
 
 use pial_core::arena::NodeId;
-use pial_core::plan::{Items, Map, Plan, Template, Unavailable};
+use pial_core::plan::{Items, Map, Plan, Template, Unavailable, Work};
 use pial_core::schedule::{Ending, Event, Step};
 use pial_core::value::Value;
 
+use super::python::{Ask, Visit};
 use super::{Active, Engine, EngineError, MapRun, Phase, devices};
 use crate::builtin::Builtin;
 use crate::digest::Digests;
@@ -73,7 +74,9 @@ impl Engine<'_> {
     /// The inputs of a step and the digests of the files among them that nodes made.
     fn inputs(&mut self, step: Step) -> Result<Result<StepInputs, String>, EngineError> {
         if let Some(item) = step.item {
-            let found = match (&self.plan.locate(step.node).0.map, self.maps.get(&step.node)) {
+            let template = self.plan.locate(step.node).0;
+            let found = match (&template.map, self.maps.get(&step.node)) {
+                (None, Some(map)) if template.nipype.is_some() => Ok((map.inputs.clone(), map.digests.clone())),
                 (Some(rule), Some(map)) => Ok(map.item(self.plan, step.node, rule, item as usize)),
                 _ => Err("its map node is not running".to_owned()),
             };
@@ -99,6 +102,12 @@ impl Engine<'_> {
         if let Err(message) = task.settle(&self.store, step) {
             return self.fail(step, attempt, &task, message, None, Ending::FailedForGood);
         }
+        if task.call.is_some() {
+            let environment = self.added_environment(step, &self.plan.locate(step.node).0.environment);
+            let phase = if step.item.is_some() { Visit::ITEM } else { Visit::RUN };
+            let visit = task.is_nipype.then(|| Visit::new(phase));
+            return self.launch_function(step, attempt, task, Ask::new(environment, visit));
+        }
         let Some(job) = task.job.take() else { return self.start_builtin(step, attempt, task) };
         let made = make_scratch(&task.scratch);
         made.map_err(EngineError::io(format!("make the directory {}", task.scratch.display())))?;
@@ -108,16 +117,13 @@ impl Engine<'_> {
                 path.parent().map_or(Ok(()), std::fs::create_dir_all).and_then(|()| std::fs::write(&path, content));
             written.map_err(EngineError::io(format!("write {}", path.display())))?;
         }
-        let request = &self.plan.requests[self.plan.locate(step.node).0.request];
-        let mut environment = thread_limits(request.cpus);
-        environment
-            .extend(self.devices.take(step, request.gpus).map(|devices| (devices::VARIABLE.to_owned(), devices)));
-        environment.extend(job.environment.iter().cloned());
+        let environment = self.added_environment(step, &job.environment);
         let launch = Launch {
             program: &job.program,
             arguments: &job.arguments,
             directory: &task.scratch,
             environment: &environment,
+            whole_environment: false,
             input: None,
             mark: &self.mark.clone(),
             step: &task.name,
@@ -137,6 +143,16 @@ impl Engine<'_> {
                 self.fail(step, attempt, &task, message, None, Ending::FailedForGood)
             }
         }
+    }
+
+    /// What is added to the environment of a step: limits of threads, its devices, its own variables.
+    fn added_environment(&mut self, step: Step, own: &[(String, String)]) -> Vec<(String, String)> {
+        let request = &self.plan.requests[self.plan.locate(step.node).0.request];
+        let mut environment = thread_limits(request.cpus);
+        environment
+            .extend(self.devices.take(step, request.gpus).map(|devices| (devices::VARIABLE.to_owned(), devices)));
+        environment.extend(own.iter().cloned());
+        environment
     }
 
     pub(super) fn began(
@@ -174,11 +190,26 @@ impl Engine<'_> {
 
 impl MapRun {
     fn item(&self, plan: &Plan, node: NodeId, rule: &Map, item: usize) -> StepInputs {
-        let inputs = self.items.inputs(rule, &mapped_names(plan.locate(node).0), &self.inputs, item);
+        let template = plan.locate(node).0;
+        let inputs = item_of(template, &self.items, rule, &self.inputs, item);
         let known = |path: String| self.digests.get(&path).cloned().map(|digest| (path, digest));
         let digests = paths_of(&inputs).into_iter().filter_map(known).collect();
         (inputs, digests)
     }
+}
+
+/// The inputs of an item; one that is nothing is left out, but for functions.
+pub(crate) fn item_of(
+    template: &Template,
+    items: &Items,
+    rule: &Map,
+    inputs: &[(String, Value)],
+    item: usize,
+) -> Vec<(String, Value)> {
+    let mut inputs = items.inputs(rule, &mapped_names(template), inputs, item);
+    let takes_nothing = matches!(template.work, Work::Function(_));
+    inputs.retain(|(_, value)| takes_nothing || *value != Value::Null);
+    inputs
 }
 
 /// Inputs, and the digests of the files among them that nodes made.

@@ -23,6 +23,7 @@ impl Engine<'_> {
             if strays.is_empty() {
                 break;
             }
+            self.had_strays = true;
             for pid in strays {
                 sys::signal_group(pid, true);
                 sys::kill(pid);
@@ -38,14 +39,16 @@ impl Engine<'_> {
     fn strays(&mut self, step: Option<&str>) -> Vec<u32> {
         let now = self.children.now();
         let guardian = self.guardian.as_ref().map(|guardian| guardian.pid);
+        let (interpreter, asked) = (self.python.pid(), self.python.is_asked());
         let stray = |pid: &u32| {
             Some(*pid) != guardian
+                && Some(*pid) != interpreter
                 && !self.not_ours.contains(pid)
                 && !self.active.contains_key(pid)
                 && step.is_none_or(|name| {
                     // One without the mark, which cleared its environment, can be anyone's while others run.
                     has_variable(*pid, &format!("{STEP}={name}"))
-                        || self.active.is_empty() && !has_variable(*pid, &format!("{MARK}={}", self.mark))
+                        || self.active.is_empty() && !asked && !has_variable(*pid, &format!("{MARK}={}", self.mark))
                 })
         };
         now.into_iter().filter(stray).collect()
