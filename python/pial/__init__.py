@@ -1,6 +1,6 @@
 """The names of the package, each loaded when it is first used; it does none of the work itself.
 
-    from pial import Workflow, Node, MapNode, JoinNode, Function
+from pial import Workflow, Node, MapNode, JoinNode, Function
 """
 
 from __future__ import annotations
@@ -45,8 +45,14 @@ _MODULES = {
     "command": ("Command",),
     "configuration": ("config",),
     "errors": (
-        "ConnectionRefused", "DuplicateName", "EngineMissing", "FunctionRefused", "NoSuchField", "PialWarning",
-        "WorkflowError", "WrongValue",
+        "ConnectionRefused",
+        "DuplicateName",
+        "EngineMissing",
+        "FunctionRefused",
+        "NoSuchField",
+        "PialWarning",
+        "WorkflowError",
+        "WrongValue",
     ),
     "files": ("DataGrabber", "DataSink", "JSONFileGrabber", "JSONFileSink", "SelectFiles"),
     "function": ("Function",),

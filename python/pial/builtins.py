@@ -12,7 +12,7 @@ from .undefined import Undefined
 
 
 class Builtin(Interface):
-    """An interface that the engine runs itself. `settings` have types and are written plainly; the rest is handed on."""
+    """An interface that the engine runs itself. `settings` have types, the other inputs are handed on."""
 
     __slots__ = ()
 

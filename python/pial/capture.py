@@ -43,18 +43,16 @@ def _capture(function: Callable[..., Any], imports: Sequence[str]) -> Spec:
         return _imported_object(function, imports)
     source = function_source(function)
     module = importable_module(function)
-    if source is None:
-        if module is not None and hasattr(function, "__wrapped__"):
-            return _imported(module, function, imports, "")
-        return _compiled(function, imports)
-    text, tree = source
-    if tree.decorator_list or hasattr(function, "__wrapped__"):
+    if hasattr(function, "__wrapped__") or (source is not None and source[1].decorator_list):
         if module is None:
             raise FunctionRefused(
                 f"{describe(function)} has a decorator, which its source alone does not bring along; "
                 "move it to a module that can be imported, or decorate inside of the function"
             )
-        return _imported(module, function, imports, text)
+        return _imported(module, function, imports, source[0] if source is not None else "")
+    if source is None:
+        return _compiled(function, imports)
+    text, tree = source
     if function.__closure__:
         return _compiled(function, imports)
     surroundings = Surroundings(function, imports, tree)
@@ -141,7 +139,9 @@ def _compiled(function: FunctionType, imports: Sequence[str]) -> Spec:
     surroundings = Surroundings(function, imports, None)
     extras: Dict[str, Any] = {"$python": list(sys.version_info[:2])}
     if function.__closure__:
-        extras["$closure"] = [_cell(function, *item) for item in zip(function.__code__.co_freevars, function.__closure__)]
+        extras["$closure"] = [
+            _cell(function, *item) for item in zip(function.__code__.co_freevars, function.__closure__)
+        ]
     if function.__defaults__:
         extras["$defaults"] = function.__defaults__
     if function.__kwdefaults__:

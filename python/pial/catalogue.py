@@ -171,6 +171,6 @@ class Package:
         members: Dict[str, str] = {}
         for name in names():
             if name.startswith(self._prefix):
-                first, slash, _ = name[len(self._prefix):].partition("/")
+                first, slash, _ = name[len(self._prefix) :].partition("/")
                 members[python_name(first)] = self._prefix + first + slash
         return members

@@ -14,11 +14,11 @@ Description = Union[str, Mapping[str, Any]]
 
 
 class Command(Interface):
-    """Runs a program: `Command(["bet", "{image}", "{brain}"], inputs={"image": "file"}, outputs={"brain": "brain.nii.gz"})`.
+    """Runs a program: `Command(["bet", "{image}", "{brain}"], {"image": "file"}, {"brain": "brain.nii.gz"})`.
 
-    A placeholder is an input or the path of an output. `inputs` gives types, `{"low": {"type": "float", "optional": True}}`
-    in full; a placeholder that is in neither is an input of any type. `outputs` are written as in a document. With
-    `shell=True` the command is one text for the shell. Other keywords set inputs.
+    A placeholder is an input or the path of an output. `inputs` gives types, in full as
+    `{"low": {"type": "float", "optional": True}}`; a placeholder that is in neither is an input of any type. `outputs`
+    are written as in a document. With `shell=True` the command is one text for the shell. Other keywords set inputs.
     """
 
     __slots__ = ("_words", "_shell", "_inputs", "_outputs")
@@ -34,7 +34,9 @@ class Command(Interface):
         super().__init__()
         self._words = _words(command, shell)
         self._shell = shell
-        self._outputs = {name: value if isinstance(value, str) else dict(value) for name, value in (outputs or {}).items()}
+        self._outputs = {
+            name: value if isinstance(value, str) else dict(value) for name, value in (outputs or {}).items()
+        }
         self._inputs = {name: _description(name, value) for name, value in (inputs or {}).items()}
         texts = [self._words] if isinstance(self._words, str) else list(self._words)
         for text in [*texts, *_paths(self._outputs)]:

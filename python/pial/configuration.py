@@ -1,7 +1,8 @@
-"""nipype's options: those that mean something become arguments of the engine, the others get one warning; runs nothing."""
+"""nipype's options: those that mean something become arguments of the engine, the others get one warning."""
 
 from __future__ import annotations
 
+import sys
 import warnings
 from typing import Any, Dict, Iterator, List, Mapping, Optional, Set, Tuple
 
@@ -70,14 +71,27 @@ _TOLERATED = {
     "dont_resubmit_completed_jobs": _NOTHING,
     "max_jobs": _NOTHING,
 }
-_BATCH = ("SLURM", "SLURMGraph", "SGE", "SGEGraph", "PBS", "PBSGraph", "LSF", "OAR", "Condor", "CondorDAGMan", "IPython", "SomaFlow")
+_BATCH = (
+    "SLURM",
+    "SLURMGraph",
+    "SGE",
+    "SGEGraph",
+    "PBS",
+    "PBSGraph",
+    "LSF",
+    "OAR",
+    "Condor",
+    "CondorDAGMan",
+    "IPython",
+    "SomaFlow",
+)
 _LOCAL = ("Linear", "Debug", "MultiProc", "LegacyMultiProc")
 
 _warned: Set[str] = set()
 
 
 class Configuration:
-    """Options for all workflows of this process, by nipype's sections: `pial.config.set("execution", "plugin", "Linear")`."""
+    """Options for all workflows of this process: `pial.config.set("execution", "plugin", "Linear")`."""
 
     def __init__(self) -> None:
         self._sections: Sections = {section: {} for section in _REPLACED}
@@ -136,7 +150,9 @@ def engine_arguments(
     if options.get("grace") is not None:
         made += ["--grace", str(options["grace"])]
     options.pop("grace", None)
-    if options.pop("quiet", str(settings.get(("logging", "workflow_level"), "")).upper() in ("WARNING", "ERROR", "CRITICAL")):
+    if options.pop(
+        "quiet", str(settings.get(("logging", "workflow_level"), "")).upper() in ("WARNING", "ERROR", "CRITICAL")
+    ):
         made.append("--quiet")
     return made
 
@@ -145,7 +161,15 @@ def warn_once(option: str, message: str) -> None:
     """Warns, the first time in this process."""
     if option not in _warned:
         _warned.add(option)
-        warnings.warn(message, PialWarning, stacklevel=5)
+        warnings.warn(message, PialWarning, stacklevel=_levels_to_the_caller())
+
+
+def _levels_to_the_caller() -> int:
+    """How far up the first code is that is not of this package."""
+    level, frame = 1, sys._getframe(1)
+    while frame.f_back is not None and frame.f_globals.get("__package__") == __package__:
+        level, frame = level + 1, frame.f_back
+    return level - 1
 
 
 def _settings(own: Optional[Sections]) -> Iterator[Tuple[Tuple[str, str], Any]]:

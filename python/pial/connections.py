@@ -72,10 +72,14 @@ def _of_pair(item: Sequence[Any]) -> Iterator[Wanted]:
     if len(pairs) == 2 and isinstance(pairs[1], str) and isinstance(fields, tuple):
         pairs = [fields]
     if not isinstance(fields, (list, tuple)):
-        raise ConnectionRefused(f"connections of {source} to {destination} are a list of ('output', 'input'), not {fields!r}")
+        raise ConnectionRefused(
+            f"connections of {source} to {destination} are a list of ('output', 'input'), not {fields!r}"
+        )
     for pair in pairs:
         if not isinstance(pair, (list, tuple)) or len(pair) != 2:
-            raise ConnectionRefused(f"a connection of {source} to {destination} is ('output', 'input'); {pair!r} is not")
+            raise ConnectionRefused(
+                f"a connection of {source} to {destination} is ('output', 'input'); {pair!r} is not"
+            )
         yield source, pair[0], destination, _checked_input(pair[1])
 
 

@@ -73,7 +73,9 @@ class _Writer:
     def _order(self) -> List[str]:
         """A node with an itersource comes after that node; else the order is that in which they were added."""
         nodes = self.workflow._nodes
-        waiting = {name: node._itersource()[0] for name, node in nodes.items() if isinstance(node, Node) and node._itersource()}
+        waiting = {
+            name: node._itersource()[0] for name, node in nodes.items() if isinstance(node, Node) and node._itersource()
+        }
         if not waiting:
             return list(nodes)
         order = [name for name in nodes if name not in waiting]
@@ -96,7 +98,9 @@ class _Writer:
         try:
             inputs = self._literals(node)
             for field, source in given.items():
-                inputs[field] = source if isinstance(source, (str, dict)) else (yield from self._call(name, field, source))
+                inputs[field] = (
+                    source if isinstance(source, (str, dict)) else (yield from self._call(name, field, source))
+                )
             yield f"{_encode(name)}:{_encode(self._entry(node, inputs))}"
         except (WrongValue, ConnectionRefused) as error:
             raise type(error)(f"{self.scope.path_of(name)}: {error}") from None
@@ -110,9 +114,11 @@ class _Writer:
         start = name + "."
         for path, expression in self.given.items():
             if path.startswith(start):
-                if path[len(start):] in found:
-                    raise ConnectionRefused(f"{self.scope.path_of(path)} is connected from inside of its workflow and from outside")
-                found[path[len(start):]] = expression
+                if path[len(start) :] in found:
+                    raise ConnectionRefused(
+                        f"{self.scope.path_of(path)} is connected from inside of its workflow and from outside"
+                    )
+                found[path[len(start) :]] = expression
         return found
 
     def _call(self, name: str, field: str, call: Call) -> Generator[str, None, Dict[str, str]]:
@@ -140,7 +146,9 @@ class _Writer:
             parameter = placeholder_name(path)
             while parameter in inputs:
                 parameter += "_"
-            inputs[parameter] = source if isinstance(source, (str, dict)) else (yield from self._call(name, path, source))
+            inputs[parameter] = (
+                source if isinstance(source, (str, dict)) else (yield from self._call(name, path, source))
+            )
             inside[path] = "{" + parameter + "}"
         head = {"parameters": dict.fromkeys(inputs)} if inputs else {}
         yield f'{_encode(name)}:{{"inputs":{_encode(inputs)},"workflow":'
@@ -167,6 +175,8 @@ class _Writer:
         iterated = node._iterated()
         for field in iterated:
             inputs.pop(field, None)
+        if node.n_procs is not None and "num_threads" in node._interface.input_names():
+            inputs.setdefault("num_threads", node.n_procs)
         self._check_missing(node, inputs, iterated)
         resources = resources_of(node)
         entry = node._interface.entry(inputs, self.functions)
@@ -253,7 +263,7 @@ def _argument(call: Call, value: Any) -> Any:
         return expression(written(value))
     except Exception as error:
         raise WrongValue(
-            f"an argument of the function {call.called.name} in its connection cannot be carried to another process: {error}"
+            f"an argument of {call.called.name} in its connection cannot be carried to another process: {error}"
         ) from None
 
 

@@ -85,12 +85,12 @@ class Tally:
         # The event's name stands first on the line, so most lines need not be parsed.
         for name, start in _COUNTED:
             if line.startswith(start):
-                self.counts[name] += 1
+                self.counts[name] += not _is_of_item(line)
                 return
         event = json.loads(line)
         kind = event["event"]
         if kind == "node_failed" and not event["retry"]:
-            self.counts["failed"] += 1
+            self.counts["failed"] += not _is_of_item(line)
             self.failed.append(FailedNode(event["node"], event["message"], event.get("crash")))
         elif kind == "started":
             self.total = event["nodes"]
@@ -102,8 +102,12 @@ class Tally:
             self.interrupted = True
         elif kind == "finished":
             self.finished = event
+            self.counts.update((name, event[name]) for name in ("done", "cached", "failed", "skipped"))
 
 
-_COUNTED = [
-    (name, f'{{"event":"node_{name}"'.encode("ascii")) for name in ("started", "done", "cached", "skipped")
-]
+def _is_of_item(line: bytes) -> bool:
+    """Whether it tells of one item of a MapNode, `node#3`, which is no node of its own."""
+    return b"#" in line and str(json.loads(line)["node"]).rpartition("#")[2].isdigit()
+
+
+_COUNTED = [(name, f'{{"event":"node_{name}"'.encode("ascii")) for name in ("started", "done", "cached", "skipped")]

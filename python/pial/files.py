@@ -51,7 +51,7 @@ class SelectFiles(Builtin):
 
 
 class DataGrabber(Builtin):
-    """Finds files by `template` and `template_args`, as nipype's: `DataGrabber(infields=["sid"], outfields=["func"])`."""
+    """Finds files by `template` and `template_args`: `DataGrabber(infields=["sid"], outfields=["func"])`."""
 
     __slots__ = ("_infields", "_outfields")
 
@@ -217,7 +217,9 @@ class JSONFileSink(Builtin):
 
     def entry(self, inputs: Dict[str, Any], functions: FunctionNames) -> Entry:
         if isinstance(inputs.get("in_dict"), dict) and "from" in inputs["in_dict"]:
-            raise WrongValue("the input 'in_dict' of JSONFileSink cannot be connected; connect its parts by their names")
+            raise WrongValue(
+                "the input 'in_dict' of JSONFileSink cannot be connected; connect its parts by their names"
+            )
         known = self.values.get("in_dict", {})
         made = {name: self.plain_literal(name, value) for name, value in known.items()}
         made.update((name, value) for name, value in inputs.items() if name not in ("in_dict", "out_file"))

@@ -62,7 +62,9 @@ class Function(Interface):
         try:
             return expression(written(value))
         except Exception as error:
-            raise WrongValue(f"the input {name!r} of {self.title()} cannot be carried to another process: {error}") from None
+            raise WrongValue(
+                f"the input {name!r} of {self.title()} cannot be carried to another process: {error}"
+            ) from None
 
     def entry(self, inputs: Dict[str, Any], functions: FunctionNames) -> Entry:
         called = self._called
@@ -81,7 +83,17 @@ class Function(Interface):
 class Called:
     """A function with the names of its inputs and outputs, shared by all interfaces that call it so."""
 
-    __slots__ = ("function", "inputs", "outputs", "imports", "required", "kinds", "output_kinds", "by_position", "__weakref__")
+    __slots__ = (
+        "function",
+        "inputs",
+        "outputs",
+        "imports",
+        "required",
+        "kinds",
+        "output_kinds",
+        "by_position",
+        "__weakref__",
+    )
 
     def __init__(
         self,
@@ -150,7 +162,9 @@ def call_on(function: Union[Callable[..., Any], str], arguments: int) -> Called:
 class _Signature:
     """What the signature of a function says of its inputs and outputs."""
 
-    def __init__(self, function: Union[Callable[..., Any], str], names: Optional[Tuple[str, ...]], imports: Sequence[str]) -> None:
+    def __init__(
+        self, function: Union[Callable[..., Any], str], names: Optional[Tuple[str, ...]], imports: Sequence[str]
+    ) -> None:
         import inspect
 
         self.required: Tuple[str, ...] = ()
@@ -232,7 +246,9 @@ def _by_name(function: "partial[Any]") -> Dict[str, Any]:
     try:
         return dict(inspect.signature(function.func).bind_partial(*function.args, **function.keywords).arguments)
     except (TypeError, ValueError) as error:
-        raise FunctionRefused(f"{function!r} cannot be taken apart ({error}); give a function (`def`) instead") from None
+        raise FunctionRefused(
+            f"{function!r} cannot be taken apart ({error}); give a function (`def`) instead"
+        ) from None
 
 
 def _names(names: Names) -> Optional[Tuple[str, ...]]:

@@ -23,9 +23,7 @@ def read_iterables(iterables: Any, synchronize: bool, who: str) -> Fields:
     fields: Fields = {}
     for pair in iterables:
         if not _is_pair(pair):
-            raise WrongValue(
-                f"iterables of {who} are ('field', [values]) or a list of such pairs; {pair!r} is neither"
-            )
+            raise WrongValue(f"iterables of {who} are ('field', [values]) or a list of such pairs; {pair!r} is neither")
         if pair[0] in fields:
             raise WrongValue(f"iterables of {who} name the field {pair[0]!r} twice")
         fields[pair[0]] = _values(pair[1], pair[0], who)
@@ -79,7 +77,9 @@ def _values(values: Any, field: Any, who: str) -> Any:
     if isinstance(values, dict):
         return {key: list(items) if _is_list(items) else [items] for key, items in values.items()}
     if isinstance(values, str) or not isinstance(values, Iterable):
-        raise WrongValue(f"the iterables of {who} give {field!r} a single value, {values!r}; write a list: [{values!r}]")
+        raise WrongValue(
+            f"the iterables of {who} give {field!r} a single value, {values!r}; write a list: [{values!r}]"
+        )
     return list(values)
 
 

@@ -24,15 +24,19 @@ class Engine:
     """A running engine: its process, its events, and the file its messages go to if not to the terminal."""
 
     def __init__(self, arguments: List[str], apart: bool) -> None:
-        """`apart` gives it a session of its own, so that interrupts of this process are not its own, and no terminal."""
+        """`apart` gives it a session of its own: no terminal, and no interrupts that are meant for this process."""
         self.events = Events()
         self.messages: Optional[IO[bytes]] = _unnamed_file() if apart else None
         reading, writing = os.pipe()
         try:
             self.process = subprocess.Popen(
                 [binary(), "run", "-", "--events", f"/dev/fd/{writing}", *arguments],
-                stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=self.messages, pass_fds=(writing,),
-                env=environment(), start_new_session=apart,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.DEVNULL,
+                stderr=self.messages,
+                pass_fds=(writing,),
+                env=environment(),
+                start_new_session=apart,
             )
         except BaseException:
             os.close(reading)

@@ -51,7 +51,12 @@ def is_live(scope: Scope, source: Source) -> bool:
             live = known
             break
         node = scope.workflow._nodes.get(name)
-        if not isinstance(node, Node) or not _hands_on(node) or _has_value(node, field) or (id(scope), name, field) in passed:
+        if (
+            not isinstance(node, Node)
+            or not _hands_on(node)
+            or _has_value(node, field)
+            or (id(scope), name, field) in passed
+        ):
             break
         passed.add((id(scope), name, field))
         way.append((scope, name, field))

@@ -25,7 +25,7 @@ class WorkflowInputs:
     def __getattr__(self, name: str) -> Any:
         node = _member(self._workflow, name)
         start = name + "."
-        taken = [path[len(start):] for path in self._taken if path.startswith(start)]
+        taken = [path[len(start) :] for path in self._taken if path.startswith(start)]
         taken += self._workflow._sources.get(name, {})
         if hasattr(node, "_nodes"):
             return WorkflowInputs(node, taken)

@@ -71,7 +71,9 @@ class Node:
 
     def __init__(self, interface: Interface, name: str, **options: Any) -> None:
         if isinstance(interface, type) and issubclass(interface, Interface):
-            raise WrongValue(f"the node {name!r} was given the class {interface.__name__}; call it: {interface.__name__}()")
+            raise WrongValue(
+                f"the node {name!r} was given the class {interface.__name__}; call it: {interface.__name__}()"
+            )
         if not isinstance(interface, Interface):
             raise WrongValue(f"the node {name!r} needs an interface, such as Function(function=...); got {interface!r}")
         self._name = check_name(name, "node")
@@ -163,7 +165,7 @@ class Node:
         fields = read_iterables(self.iterables, bool(self.synchronize), f"the node {self._name!r}")
         for field in fields:
             if not self._interface.has_input(field):
-                raise self._interface.no_such("input", field)
+                raise WrongValue(f"iterables: {self._interface.no_such('input', field)}")
         return fields
 
     def _kind(self) -> Dict[str, Any]:
@@ -291,4 +293,6 @@ def _check_inputs(node: Node, what: str, names: Sequence[str]) -> None:
         if not node.interface.has_input(name):
             known = node.interface.input_names()
             hint = suggestion(name, known) or f"; it has {listing(known)}"
-            raise WrongValue(f"{what} of {node.name!r} names {name!r}, which is no input of {node.interface.title()}{hint}")
+            raise WrongValue(
+                f"{what} of {node.name!r} names {name!r}, which is no input of {node.interface.title()}{hint}"
+            )

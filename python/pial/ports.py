@@ -98,7 +98,9 @@ class Interface:
 
     def help(self) -> str:
         """Inputs and outputs as text."""
-        return f"{self.title()}\n\ninputs: {listing(self.input_names(), 99)}\noutputs: {listing(self.output_names(), 99)}"
+        return (
+            f"{self.title()}\n\ninputs: {listing(self.input_names(), 99)}\noutputs: {listing(self.output_names(), 99)}"
+        )
 
     def copy(self) -> Interface:
         """Another of the same with values of its own."""

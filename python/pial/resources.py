@@ -1,4 +1,4 @@
-"""Writes what a node needs (processors, memory, time, retries, variables) as the document has it; it measures nothing."""
+"""Writes what a node needs (processors, memory, time, retries) as the document has it; it measures nothing."""
 
 from __future__ import annotations
 

@@ -110,7 +110,7 @@ class RunOutputs:
         for one in self._nodes():
             path = one.node.partition("[")[0]
             if path.startswith(self._path):
-                first, dot, _ = path[len(self._path):].partition(".")
+                first, dot, _ = path[len(self._path) :].partition(".")
                 members[first] = not dot
         return members
 
@@ -167,7 +167,9 @@ def _single(work: str, node: str) -> Dict[str, Any]:
     told = _show(work, node)
     if isinstance(told, list):
         names = [str(one["node"]) for one in told]
-        raise ValueError(f"{node!r} stands for {len(names)} nodes; ask for one of {listing(names, 5)}, or for results({node!r})")
+        raise ValueError(
+            f"{node!r} stands for {len(names)} nodes; ask for one of {listing(names, 5)}, or for results({node!r})"
+        )
     assert isinstance(told, dict)
     return told
 

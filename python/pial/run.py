@@ -1,4 +1,4 @@
-"""A run of a workflow: waited for, or a handle to follow, cancel and ask; it keeps nothing of the workflow but names."""
+"""A run of a workflow: waited for, or a handle to follow, cancel and ask; it keeps no workflow."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class Run:
         self.work = work
 
     def wait(self, timeout: Optional[float] = None) -> Run:
-        """Waits for the end, at most `timeout` seconds (then TimeoutError); raises WorkflowError if something failed."""
+        """Waits for the end, at most `timeout` seconds (then TimeoutError). A failure raises WorkflowError."""
         try:
             ended = self._engine.events.wait(timeout)
         except KeyboardInterrupt:
@@ -131,6 +131,7 @@ class Run:
     def _stay(self, workflow: Workflow, line: Optional[_Line]) -> None:
         events = self._engine.events
         with Interrupts(self._engine, lambda: self._tally.catch_up(events).interrupted) as interrupts:
+
             def tick() -> None:
                 if interrupts:
                     interrupts.pass_on()
@@ -147,10 +148,13 @@ class Run:
 
     def _story(self, code: int) -> str:
         failed = self.failed
-        said = self._engine.said()
+        said = _without_places(self._engine.said())
         if code == 1 and failed:
             count = f"{len(failed)} of {self._tally.total} nodes" if len(failed) > 1 else "a node"
-            lines = [f"    {one.node}: {one.message}" + (f" (crash file: {one.crash})" if one.crash else "") for one in failed]
+            lines = [
+                f"    {one.node}: {one.message}" + (f" (crash file: {one.crash})" if one.crash else "")
+                for one in failed
+            ]
             more = [f"    ... and {len(lines) - 20} more"] if len(lines) > 20 else []
             return "\n".join([f"{count} of the workflow {self.name!r} failed:", *lines[:20], *more])
         what = {
@@ -165,7 +169,7 @@ class Run:
     def _path(self, node: Union[Node, str]) -> str:
         name = node if isinstance(node, str) else node.fullname
         start = self.name + "."
-        return name[len(start):] if name.startswith(start) else name
+        return name[len(start) :] if name.startswith(start) else name
 
     def _absolute(self, one: FailedNode) -> FailedNode:
         return one._replace(crash=os.path.join(self.work, one.crash)) if one.crash else one
@@ -174,6 +178,14 @@ class Run:
         status = self.status()
         counts = ", ".join(f"{status[key]} {key}" for key in ("done", "cached", "failed", "skipped") if status[key])
         return f"<run of {self.name!r}: {status['state']}" + (f", {counts}>" if counts else ">")
+
+
+def _without_places(message: str) -> str:
+    """The engine's message without lines and columns of a document that nobody wrote."""
+    import re
+
+    lines = [re.sub(r"^-:\d+:\d+: ", "", line) for line in message.splitlines()]
+    return "\n".join(line for line in lines if not re.match(r"pial: \d+ problems? in -", line))
 
 
 class _Line:

@@ -1,6 +1,7 @@
 """Finds what a function uses of the names around it, and how each goes along; it does not write functions.
 
-Modules and what they hold are imported again; functions and classes of the main program go as source; values are pickled.
+Modules and what they hold are imported again, functions and classes of the main program go as source, values as
+pickles.
 """
 
 from __future__ import annotations

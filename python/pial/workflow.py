@@ -52,7 +52,7 @@ class Workflow:
             _check_output(source, name)
             end, inner = self._place(destination, new)
             field = inner + field
-            _check_input(destination, field[len(inner):])
+            _check_input(destination, field[len(inner) :])
             if (end, field) in made or self._is_taken(end, field):
                 raise ConnectionRefused(
                     f"the input {field!r} of {destination} is connected already; disconnect it first, "
@@ -130,7 +130,7 @@ class Workflow:
 
     @property
     def config(self) -> Dict[str, Dict[str, Any]]:
-        """Options for this workflow alone, by nipype's sections: `wf.config["execution"]["stop_on_first_crash"] = True`."""
+        """Options for this workflow alone: `wf.config["execution"]["stop_on_first_crash"] = True`."""
         if self._config is None:
             self._config = {"execution": {}, "logging": {}, "monitoring": {}}
         return self._config
@@ -166,12 +166,14 @@ class Workflow:
         format: str = "png",
         simple_form: bool = True,
     ) -> str:
-        """Draws it into a file, of which it gives the path: png, svg or dot. graph2use="exec" shows every expanded node."""
+        """Draws it into a file, whose path it gives: png, svg or dot. graph2use="exec" shows every expanded node."""
         from .picture import write_graph
 
         return write_graph(self, dotfilename, graph2use, format)
 
-    def export(self, filename: Any = None, prefix: str = "output", format: str = "json", include_config: bool = False) -> str:
+    def export(
+        self, filename: Any = None, prefix: str = "output", format: str = "json", include_config: bool = False
+    ) -> str:
         """Writes the workflow document, which `pial run FILE` runs; gives the file's path."""
         from .document import export
 
@@ -272,7 +274,9 @@ def find_leaf(node: Member, path: str) -> Tuple[Node, str]:
             )
         inner = node._nodes.get(first)
         if inner is None:
-            raise ConnectionRefused(f"the workflow {'.'.join([*way, node.name])!r} has no node {first!r}{node._near(first)}")
+            raise ConnectionRefused(
+                f"the workflow {'.'.join([*way, node.name])!r} has no node {first!r}{node._near(first)}"
+            )
         way = (*way, node.name)
         node = inner
     return node, path
