@@ -22,6 +22,9 @@ class Events:
         self._changed = threading.Condition()
         self.exit_code: Optional[int] = None
 
+    def __del__(self) -> None:
+        self._file.close()
+
     def append(self, data: bytes) -> None:
         os.write(self._file.fileno(), data)
         with self._changed:

@@ -45,6 +45,11 @@ class Engine:
             os.close(writing)
         self._reading: Optional[int] = reading
 
+    def __del__(self) -> None:
+        messages = getattr(self, "messages", None)
+        if messages is not None:
+            messages.close()
+
     def send(self, pieces: Iterable[str]) -> None:
         """Writes the document. An engine that ends before it read all of it says why itself."""
         stream = self.process.stdin

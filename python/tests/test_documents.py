@@ -160,7 +160,10 @@ class Interfaces(InDirectory):
         sink = DataSink(base_directory="out", substitutions=[("a", "b")], parameterization=False)
         setattr(sink.inputs, "anat.@t1w", "t1.nii")
         table = [
-            (Merge(2, in1=1, in2=[2], axis="hstack"), {"builtin": "merge", "inputs": {"in1": 1, "in2": [2], "axis": "hstack"}}),
+            (
+                Merge(2, in1=1, in2=[2], axis="hstack"),
+                {"builtin": "merge", "inputs": {"in1": 1, "in2": [2], "axis": "hstack"}},
+            ),
             (Split(inlist=[1, 2], splits=[1, 1]), {"builtin": "split", "inputs": {"inlist": [1, 2], "splits": [1, 1]}}),
             (Select(inlist=[1, 2], index=0), {"builtin": "select", "inputs": {"inlist": [1, 2], "index": 0}}),
             (

@@ -114,9 +114,12 @@ class Forms(unittest.TestCase):
         self.assertEqual(values["FACTOR"], 3)
         self.assertEqual(tuple(values["$python"]), sys.version_info[:2])
         self.assertEqual(capture(made(7)), spec)
-        first, second = (lambda x: x + 1), [
+        first, second = (
             (lambda x: x + 1),
-        ][0]
+            [
+                (lambda x: x + 1),
+            ][0],
+        )
         self.assertEqual(capture(first), capture(second))
 
     def test_what_is_written_in_c(self):

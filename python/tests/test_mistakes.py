@@ -43,7 +43,10 @@ class AtConnect(unittest.TestCase):
         names = {"a": a, "b": b, "inner": inner, "w": workflow, "second_a": node("a"), "merge": Node(Merge(1), "merge")}
 
         def read(connection):
-            return [names.get(one, one) if isinstance(one, str) and at % 2 == 0 else one for at, one in enumerate(connection)]
+            return [
+                names.get(one, one) if isinstance(one, str) and at % 2 == 0 else one
+                for at, one in enumerate(connection)
+            ]
 
         for connection in before:
             workflow.connect(*read(connection))
@@ -77,7 +80,9 @@ class AtConnect(unittest.TestCase):
         self.refused(ConnectionRefused, taken, *connection, before=[connection])
 
     def test_a_name_that_is_taken(self):
-        self.refused(DuplicateName, "another node 'a'", "second_a", "out", "b", "number", before=[("a", "out", "b", "factor")])
+        self.refused(
+            DuplicateName, "another node 'a'", "second_a", "out", "b", "number", before=[("a", "out", "b", "factor")]
+        )
         workflow = Workflow("w")
         workflow.add_nodes([node("a")])
         with self.assertRaises(OSError):
@@ -153,7 +158,10 @@ class AtAssignment(unittest.TestCase):
     def test_catalogue(self):
         table = [
             (lambda: interface("mrtrix3/dwidenose"), "did you mean 'mrtrix3/dwidenoise'"),
-            (lambda: interface("mrtrix3/dwidenoise", nthreads="two"), "'nthreads' of mrtrix3/dwidenoise must be a whole number"),
+            (
+                lambda: interface("mrtrix3/dwidenoise", nthreads="two"),
+                "'nthreads' of mrtrix3/dwidenoise must be a whole number",
+            ),
             (lambda: interface("mrtrix3/dwidenoise", nthreads=-1), "at least 0"),
             (lambda: interface("mrtrix3/dwidenoise", extent=5), "a list"),
             (lambda: interface("mrtrix3/dwidenoise", estimator="exp3"), "one of exp1, exp2"),
@@ -208,17 +216,27 @@ class Configured(unittest.TestCase):
         table = [
             (dict(), []),
             (dict(plugin="Linear"), ["-j", "1"]),
-            (dict(plugin="MultiProc", plugin_args={"n_procs": 4, "memory_gb": 8}), ["-j", "4", "--memory", "8000000000"]),
+            (
+                dict(plugin="MultiProc", plugin_args={"n_procs": 4, "memory_gb": 8}),
+                ["-j", "4", "--memory", "8000000000"],
+            ),
             (dict(own={"execution": {"stop_on_first_crash": "true"}}), ["--fail-fast"]),
             (dict(own={"execution": {"crashdump_dir": "/c"}}), ["--crash-dir", "/c"]),
             (dict(own={"logging": {"workflow_level": "ERROR"}}), ["--quiet"]),
-            (dict(n_procs=2, gpus=0, resources={"licence": 1}, grace=3), ["-j", "2", "--gpus", "0", "--resource", "licence=1", "--grace", "3"]),
+            (
+                dict(n_procs=2, gpus=0, resources={"licence": 1}, grace=3),
+                ["-j", "2", "--gpus", "0", "--resource", "licence=1", "--grace", "3"],
+            ),
         ]
         for given, expected in table:
             self.assertEqual(self.arguments(**given), expected)
 
     def test_refusals(self):
-        for plugin, message in (("SLURM", "batch system"), ("MultProc", "did you mean 'MultiProc'"), (object(), "plugin is a name")):
+        for plugin, message in (
+            ("SLURM", "batch system"),
+            ("MultProc", "did you mean 'MultiProc'"),
+            (object(), "plugin is a name"),
+        ):
             with self.assertRaisesRegex(ValueError, message):
                 self.arguments(plugin)
 

@@ -13,7 +13,18 @@ import weakref
 
 from support import ROOT, InDirectory, needs_runs
 
-from pial import Command, Function, IdentityInterface, JoinNode, MapNode, Merge, Node, SelectFiles, Workflow, WorkflowError
+from pial import (
+    Command,
+    Function,
+    IdentityInterface,
+    JoinNode,
+    MapNode,
+    Merge,
+    Node,
+    SelectFiles,
+    Workflow,
+    WorkflowError,
+)
 
 
 def double(x):
@@ -118,7 +129,9 @@ class Results(InDirectory):
 class Failures(InDirectory):
     def test_what_failed_is_named(self):
         workflow = Workflow("w", base_dir="work")
-        workflow.connect(Node(Function(function=fail, x=1), "bad"), "out", Node(Function(function=double), "after"), "x")
+        workflow.connect(
+            Node(Function(function=fail, x=1), "bad"), "out", Node(Function(function=double), "after"), "x"
+        )
         with self.assertRaisesRegex(WorkflowError, "bad: ValueError: no 1") as caught:
             workflow.run(quiet=True)
         (failed,) = caught.exception.failed
@@ -139,7 +152,9 @@ class Failures(InDirectory):
         workflow = Workflow("w", base_dir="work")
         a, b = Node(Function(function=double), "a"), Node(Function(function=double), "b")
         workflow.connect([(a, b, [("out", "x")]), (b, a, [("out", "x")])])
-        with self.assertRaisesRegex(WorkflowError, "(?s)nothing ran.*wait for each other: `a` -> `b` -> `a`$") as caught:
+        with self.assertRaisesRegex(
+            WorkflowError, "(?s)nothing ran.*wait for each other: `a` -> `b` -> `a`$"
+        ) as caught:
             workflow.run(wait=False).wait()
         self.assertEqual(caught.exception.exit_code, 2)
 
