@@ -133,9 +133,6 @@ def _version_of(module: str) -> str:
 
 
 def _compiled(function: FunctionType, imports: Sequence[str]) -> Spec:
-    import base64
-    import marshal
-
     surroundings = Surroundings(function, imports, None)
     extras: Dict[str, Any] = {"$python": list(sys.version_info[:2])}
     if function.__closure__:
@@ -146,9 +143,16 @@ def _compiled(function: FunctionType, imports: Sequence[str]) -> Spec:
         extras["$defaults"] = function.__defaults__
     if function.__kwdefaults__:
         extras["$kwdefaults"] = dict(function.__kwdefaults__)
+    return surroundings.put_into({"code": compiled_text(function)}, extras)
+
+
+def compiled_text(function: FunctionType) -> str:
+    """The compiled code as text."""
+    import base64
+    import marshal
+
     # Format 2 writes no references, which depend on how often an object is used elsewhere.
-    code = base64.b64encode(marshal.dumps(_normal(function.__code__), 2)).decode("ascii")
-    return surroundings.put_into({"code": code}, extras)
+    return base64.b64encode(marshal.dumps(_normal(function.__code__), 2)).decode("ascii")
 
 
 def _cell(function: FunctionType, name: str, cell: Any) -> Any:

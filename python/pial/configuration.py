@@ -157,6 +157,18 @@ def engine_arguments(
     return made
 
 
+def tell_of_node(sections: Mapping[str, Mapping[str, Any]]) -> None:
+    """Warns of options that were set for one node: none has an effect there."""
+    for section, values in sections.items():
+        for option in values:
+            if option in _APPLIED.get(section, ()):
+                warn_once(
+                    f"node.{section}.{option}", f"the option {option!r} has no effect at a node; set it at the workflow"
+                )
+            else:
+                _tell(section, option)
+
+
 def warn_once(option: str, message: str) -> None:
     """Warns, the first time in this process."""
     if option not in _warned:

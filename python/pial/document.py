@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, Dict, Generator, Iterator, List, Mapping, Optional, Tuple
 
+from .configuration import tell_of_node
 from .connections import Call
 from .errors import ConnectionRefused, WrongValue, listing, suggestion
 from .iterables import iterables_document
@@ -179,6 +180,8 @@ class _Writer:
             inputs.setdefault("num_threads", node.n_procs)
         self._check_missing(node, inputs, iterated)
         resources = resources_of(node)
+        if node.config:
+            tell_of_node(node.config)
         entry = node._interface.entry(inputs, self.functions)
         if isinstance(node, JoinNode):
             entry.update(node._join(self._join_source(node)))
@@ -216,6 +219,11 @@ class _Writer:
         if path is None:
             known = [name for name in self.workflow.list_node_names() if self.workflow.get_node(name).iterables]
             hint = suggestion(wanted, known) or f"; nodes with iterables are {listing(known)}"
+            if self.scope.knows_around(wanted):
+                raise ConnectionRefused(
+                    f"its {what} is {wanted!r}, a node of a workflow around its own; put the node that joins "
+                    "where the iteration is, beside that node, and connect to it from the nested workflow"
+                )
             where = f"the workflow {self.workflow.fullname!r} has no node {wanted!r}"
             raise ConnectionRefused(f"its {what} is {wanted!r}, but {where}{hint}")
         if isinstance(self.workflow.get_node(path), Workflow) or not self.workflow.get_node(path).iterables:

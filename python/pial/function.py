@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import sys
 from functools import partial
-from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple, Union
+from typing import TYPE_CHECKING, Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple, Union
 from weakref import WeakValueDictionary
 
 from .capture import Spec, capture, capture_source, describe
 from .errors import FunctionRefused, WrongValue, listing, suggestion
 from .literals import expression, path_literal, path_type, pickled, written
 from .ports import Entry, FunctionNames, Interface
+
+if TYPE_CHECKING:
+    from inspect import Signature
 
 Names = Union[str, Sequence[str], None]
 
@@ -165,8 +169,6 @@ class _Signature:
     def __init__(
         self, function: Union[Callable[..., Any], str], names: Optional[Tuple[str, ...]], imports: Sequence[str]
     ) -> None:
-        import inspect
-
         self.required: Tuple[str, ...] = ()
         self.kinds: Dict[str, str] = {}
         self.result: Optional[str] = None
@@ -174,7 +176,7 @@ class _Signature:
         self.by_position = False
         called: Callable[..., Any] = _definition(function)[1] if isinstance(function, str) else function
         try:
-            signature = inspect.signature(called)
+            signature = _read_signature(called)
         except (TypeError, ValueError):
             if names is None:
                 raise FunctionRefused(f"{describe(called)} has no signature to read; give `input_names`") from None
@@ -200,6 +202,17 @@ class _Signature:
         fields: Any = getattr(result, "_fields", None)
         if fields and isinstance(result, type) and issubclass(result, tuple):
             self.outputs = tuple(fields)
+
+
+def _read_signature(function: Callable[..., Any]) -> "Signature":
+    """The signature; names in annotations that are not there (imported for type checkers alone) do no harm."""
+    import inspect
+
+    if sys.version_info >= (3, 14):
+        from annotationlib import Format
+
+        return inspect.signature(function, annotation_format=Format.FORWARDREF)
+    return inspect.signature(function)
 
 
 def _definition(source: str) -> Tuple[str, Any]:

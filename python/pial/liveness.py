@@ -32,6 +32,11 @@ class Scope:
             self._inner[name] = Scope(workflow, self)
         return self._inner[name]
 
+    def knows_around(self, name: str) -> bool:
+        """Whether a workflow around this one has a node of this name."""
+        around = self.around
+        return around is not None and (name in around.workflow._nodes or around.knows_around(name))
+
     def path_of(self, name: str) -> str:
         """The full name of what stands in it."""
         start = self.around.path_of(self.workflow.name) if self.around is not None else self.workflow.name

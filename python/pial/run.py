@@ -195,6 +195,8 @@ class _Line:
         self._last = ""
 
     def show(self, tally: Tally) -> None:
+        if tally.total == 0:
+            return
         counts = tally.counts
         text = f"{counts['done'] + counts['cached']} of {tally.total} nodes done"
         text += "".join(f", {counts[key]} {key}" for key in ("failed", "skipped") if counts[key])
@@ -204,7 +206,7 @@ class _Line:
 
     def end(self, tally: Tally) -> None:
         self.show(tally)
-        self._write("\n" + "".join(f"warning: {message}\n" for message in tally.warnings))
+        self._write(("\n" if self._last else "") + "".join(f"warning: {message}\n" for message in tally.warnings))
 
     def _write(self, text: str) -> None:
         import sys

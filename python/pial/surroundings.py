@@ -91,7 +91,8 @@ class Surroundings:
                 self.neighbours.append(self._source_of(name, value))
         elif isinstance(value, FunctionType):
             source = self._source_of(name, value)
-            self.sources.append(source + (f"\n{name} = {value.__name__}\n" if name != value.__name__ else ""))
+            made = value.__name__ if value.__name__.isidentifier() else "_lambda"
+            self.sources.append(source + (f"\n{name} = {made}\n" if name != made else ""))
         elif isinstance(value, type):
             self._carry_class(name, value)
         else:
@@ -103,6 +104,9 @@ class Surroundings:
         from .capture import function_source
 
         source = function_source(value)
+        if source is None and value.__closure__ is None and not hasattr(value, "__wrapped__"):
+            self._follow(value.__code__, value.__globals__, None)
+            return _compiled_statement(value)
         if source is None or value.__closure__ or source[1].decorator_list:
             if value.__module__ == self._module and self._module != "__main__":
                 return ""
@@ -173,6 +177,20 @@ def _is_of_main(value: Any) -> bool:
 
     data = base64.b64decode(pickled(value))
     return b"__main__" in data and not isinstance(value, (str, bytes))
+
+
+def _compiled_statement(function: FunctionType) -> str:
+    """A statement that makes a function that has no source: a lambda, or one typed at a prompt."""
+    from .capture import compiled_text
+    from .literals import pickled
+
+    name = function.__name__ if function.__name__.isidentifier() else "_lambda"
+    defaults = pickled((function.__defaults__, function.__kwdefaults__))
+    return (
+        "import base64 as _base64, marshal as _marshal, pickle as _pickle, types as _types\n"
+        f"{name} = _types.FunctionType(_marshal.loads(_base64.b64decode({compiled_text(function)!r})), globals())\n"
+        f"{name}.__defaults__, {name}.__kwdefaults__ = _pickle.loads(_base64.b64decode({defaults!r}))\n"
+    )
 
 
 def _used(code: CodeType) -> Iterator[Tuple[str, Tuple[str, ...]]]:

@@ -197,6 +197,10 @@ class BeforeTheRun(InDirectory):
         self.assertIn("did you mean 'source'?", self.told(source, join))
         join.joinsource = "j"
         self.assertIn("no iterables", self.told(source, join))
+        inner = Workflow("inner")
+        inner.add_nodes([JoinNode(Merge(1), "j", "source")])
+        self.assertIn("w.inner.j", self.told(source, inner).replace("w.j", ""))
+        self.assertIn("beside that node", self.told(source, inner))
         one = node("a")
         one.iterables = ("number", 3)
         self.assertIn("write a list: [3]", self.told(one))

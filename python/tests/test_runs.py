@@ -115,7 +115,8 @@ class Results(InDirectory):
             from pial import Workflow, Node, Function
             import math
             BASE = {"a": 2}
-            def low(x): return math.floor(x) + BASE["a"]
+            plus = lambda x, more=0: x + more
+            def low(x): return plus(math.floor(x), more=BASE["a"])
             def high(x): return low(x)
             print(Node(Function(function=high, x=1.5), "high").run().outputs.out)
         """
@@ -123,6 +124,17 @@ class Results(InDirectory):
         environment = {**os.environ, "PYTHONPATH": os.path.join(ROOT, "python")}
         done = subprocess.run([sys.executable, "program.py"], stdout=subprocess.PIPE, env=environment)
         self.assertEqual(done.stdout, b"3\n")
+
+    def test_a_program_without_a_source(self):
+        program = """
+from pial import Workflow, Node, Function
+def low(x, y=1): return x + y
+def high(x): return low(x)
+print(Node(Function(function=high, x=1.5), "high").run().outputs.out)
+"""
+        environment = {**os.environ, "PYTHONPATH": os.path.join(ROOT, "python")}
+        done = subprocess.run([sys.executable, "-"], input=program.encode(), stdout=subprocess.PIPE, env=environment)
+        self.assertEqual(done.stdout, b"2.5\n")
 
 
 @needs_runs

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, List
 
-from .catalogue import Package
+from ..catalogue import Package
 
 _root = Package("")
 
