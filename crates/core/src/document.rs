@@ -178,6 +178,8 @@ pub struct Node {
     pub resources: Resources,
     /// How often it is tried again after a failure.
     pub retries: Option<u32>,
+    /// Whether it runs every time.
+    pub overwrite: bool,
     /// Variables added to its environment.
     pub environment: Vec<(String, String)>,
     /// What makes it a node of nipype's.
@@ -372,6 +374,8 @@ pub struct Map {
     pub fields: Vec<Name>,
     /// Whether lists of lists are run over to their leaves.
     pub nested: bool,
+    /// Whether the items run one after the other.
+    pub serial: bool,
 }
 
 /// What a node gathers.

@@ -1,13 +1,15 @@
 //! Crash files: one readable text and the same as JSON for each failure.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::fs;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
 use crate::launch::tail;
+use crate::log::{self, LogError};
 use crate::prepare::quote;
 use crate::record::Used;
 
@@ -62,6 +64,32 @@ pub struct Crash {
     pub stdout: String,
     /// The end of what it printed to standard error.
     pub stderr: String,
+}
+
+/// The JSON form of every crash file that the log of a working directory places outside it, last one first.
+///
+/// # Errors
+/// [`LogError`].
+pub fn elsewhere(work: &Path) -> Result<Vec<PathBuf>, LogError> {
+    #[derive(Deserialize)]
+    struct Head<'a> {
+        e: &'a str,
+        #[serde(borrow, default)]
+        crash: Cow<'a, str>,
+    }
+    let mut files = Vec::new();
+    if !work.join(log::LOG).exists() {
+        return Ok(files);
+    }
+    log::read(work, |_, line| {
+        if let Ok(Head { e: "failed", crash }) = serde_json::from_str(line)
+            && crash.starts_with('/')
+        {
+            files.push(Path::new(&*crash).with_extension("json"));
+        }
+    })?;
+    files.reverse();
+    Ok(files)
 }
 
 impl Crash {

@@ -26,6 +26,7 @@ const KEYS: &[&str] = &[
     "itersource",
     "resources",
     "retries",
+    "overwrite",
     "environment",
     "shell",
     "nipype",
@@ -90,6 +91,7 @@ pub(super) fn read(entry: Entry, problems: &mut Vec<Problem>) -> Node {
         itersource: itersource.map(|(node, _)| node),
         resources: fields.take("resources").map_or_else(Resources::default, |t| workflow::resources(t, problems)),
         retries: fields.take("retries").and_then(|tree| retries(&tree, problems)),
+        overwrite: fields.flag("overwrite", problems).unwrap_or(false),
         environment: fields.take("environment").map_or_else(Vec::new, |t| workflow::environment(t, problems)),
         nipype,
         name,
@@ -119,6 +121,7 @@ fn broken(name: Name) -> Node {
         itersource: None,
         resources: Resources::default(),
         retries: None,
+        overwrite: false,
         environment: Vec::new(),
         nipype: None,
         unread: Unread::default(),
@@ -294,12 +297,13 @@ fn map(tree: Tree, problems: &mut Vec<Problem>) -> Map {
     let (mark, before) = (tree.mark, problems.len());
     let map = match tree.kind {
         Kind::Map(_) => {
-            let mut fields = Fields::of(tree, "`map`", &["over", "nested"], problems);
+            let mut fields = Fields::of(tree, "`map`", &["over", "nested", "serial"], problems);
             let nested = fields.flag("nested", problems).unwrap_or(false);
+            let serial = fields.flag("serial", problems).unwrap_or(false);
             let over = fields.take("over").map_or_else(Vec::new, |tree| names(tree, "`over`", problems));
-            Map { fields: over, nested }
+            Map { fields: over, nested, serial }
         }
-        _ => Map { fields: names(tree, "`map`", problems), nested: false },
+        _ => Map { fields: names(tree, "`map`", problems), nested: false, serial: false },
     };
     if map.fields.is_empty() && problems.len() == before {
         problems.push(Problem::at(mark, "`map` names no input to run over".to_owned()));

@@ -3,7 +3,7 @@
 use super::bind::{Bindings, BoundNode};
 use super::flatten::environment;
 use super::state::{Pending, State};
-use super::{Binding, Edge, Plan, PlanOutput, Request, Template, check};
+use super::{Binding, Edge, Plan, PlanOutput, Request, Template, check, folders, splice};
 use crate::arena::{Arena, AxisId, Id, NodeId, RequestId, SpaceId, TemplateId};
 use crate::space::SpaceError;
 use crate::tree::{Mark, Problem};
@@ -11,6 +11,7 @@ use crate::tree::{Mark, Problem};
 /// Expands bound nodes into a plan.
 pub(super) fn expand(name: String, mut state: State, mut bindings: Bindings) -> (Option<Plan>, Vec<Problem>) {
     let order = order(&mut state, &bindings);
+    splice::splice(&state, &mut bindings, &order);
     let spaces = find_spaces(&mut state, &mut bindings, &order);
     check::check(&mut state, &mut bindings);
     let mut problems = std::mem::take(&mut state.problems);
@@ -172,6 +173,7 @@ fn assemble(
         requests: Arena::default(),
         outputs: Vec::new(),
         order,
+        folders: folders::Folders::default(),
         edges: Vec::new(),
         outgoing: Vec::new(),
         incoming: Vec::new(),
@@ -180,6 +182,7 @@ fn assemble(
     };
     plan.spaces.over(&[]).ok();
     let State { scopes, pending, .. } = state;
+    let owners = folders::owners(plan.spaces.axes.len(), &pending);
     for (node, pending) in bindings.nodes.into_iter().zip(pending) {
         let space = spaces[plan.templates.len()];
         let template = template(&mut plan, &scopes[pending.scope], pending, node, space);
@@ -199,6 +202,7 @@ fn assemble(
         let space = plan.spaces.over(&axes).map_err(|e| vec![Problem::at(name.mark, e.to_string())])?;
         plan.outputs.push(PlanOutput { name: name.text, binding, space });
     }
+    plan.folders = folders::Folders::of_plan(&plan, &owners);
     Ok(plan)
 }
 
@@ -234,6 +238,7 @@ fn template(
         request: request_id(plan, request),
         time_s,
         retries: node.retries.unwrap_or(0),
+        overwrite: node.overwrite,
         environment: environment(scope, &mut node),
         base: std::rc::Rc::clone(&scope.site.base),
         nipype: node.nipype.take(),

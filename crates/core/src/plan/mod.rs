@@ -18,10 +18,14 @@ mod command;
 mod evaluate;
 mod expand;
 mod flatten;
+mod folders;
 mod iterate;
 mod known;
 mod map;
 mod naming;
+mod python;
+mod sha1;
+mod splice;
 mod state;
 
 pub use command::{CommandSignature, fill};
@@ -43,6 +47,7 @@ pub struct Plan {
     pub outputs: Vec<PlanOutput>,
     /// The templates in an order in which each comes after all it depends on.
     pub order: Vec<TemplateId>,
+    folders: folders::Folders,
     edges: Vec<Edge>,
     outgoing: Vec<u32>,
     incoming: Vec<u32>,
@@ -77,6 +82,8 @@ pub struct Template {
     pub time_s: Option<f64>,
     /// How often it is tried again.
     pub retries: u32,
+    /// Whether it runs every time, whatever results it has.
+    pub overwrite: bool,
     /// Variables added to its environment.
     pub environment: Rc<[(String, String)]>,
     /// The directory its relative paths start from.
@@ -169,6 +176,8 @@ pub struct Map {
     pub fields: Vec<usize>,
     /// Whether lists of lists are run over to their leaves.
     pub nested: bool,
+    /// Whether the items run one after the other.
+    pub serial: bool,
 }
 
 /// What a step needs while it runs.

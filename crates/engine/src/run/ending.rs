@@ -258,7 +258,12 @@ impl Engine<'_> {
                 Err(StoreError::Log(error)) => return Err(error.into()),
                 Err(error) => return self.fail(step, attempt, &task, error.to_string(), used, Ending::Failed),
             }
-            if let Some(place) = self.store.look_up(&task.name, &task.key, false)? {
+            let known = if self.plan.locate(step.node).0.overwrite {
+                None
+            } else {
+                self.store.look_up(&task.name, &task.key, false)?
+            };
+            if let Some(place) = known {
                 self.hit(step, &task.name, place);
                 return Ok(());
             }
@@ -370,8 +375,9 @@ impl Engine<'_> {
             let _ = publish(&task.scratch, &directory);
         }
         let crash = crash.complete(&directory).with_last_words();
-        let file = match crash.write(&self.absolute("crash")) {
-            Ok(file) => format!("crash/{file}"),
+        let elsewhere = self.options.crash_directory.as_deref();
+        let file = match crash.write(&self.absolute(elsewhere.unwrap_or("crash"))) {
+            Ok(file) => format!("{}/{file}", elsewhere.unwrap_or("crash").trim_end_matches('/')),
             Err(error) => {
                 let message = format!("the crash file of {} cannot be written: {error}", task.name);
                 self.observer.report(&Report::Warning(&message));
