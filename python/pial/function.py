@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple, Union
 from weakref import WeakValueDictionary
 
-from .capture import Spec, capture, capture_source, describe
+from .capture import Spec, capture, capture_source, describe, importable_module
 from .errors import FunctionRefused, WrongValue, listing, suggestion
 from .literals import expression, path_literal, path_type, pickled, written
 from .ports import Entry, FunctionNames, Interface
@@ -99,6 +99,8 @@ class Called:
         "__weakref__",
     )
 
+    function: Union[Callable[..., Any], str, Carried]
+
     def __init__(
         self,
         function: Union[Callable[..., Any], str],
@@ -127,7 +129,33 @@ class Called:
         """The function in the document, with what is around it as it is now."""
         if isinstance(self.function, str):
             return capture_source(self.function, self.imports)
+        if isinstance(self.function, Carried):
+            return self.function.spec
         return capture(self.function, self.imports, self.by_position)
+
+    def __deepcopy__(self, memo: object) -> Called:
+        return self
+
+    def __getstate__(self) -> Dict[str, Any]:
+        """What cannot be imported where it is read goes along as a document has it."""
+        state = {name: getattr(self, name) for name in self.__slots__ if name != "__weakref__"}
+        if callable(self.function) and importable_module(self.function) is None:
+            state["function"] = Carried(self.name, self.spec())
+        return state
+
+    def __setstate__(self, state: Mapping[str, Any]) -> None:
+        for name, value in state.items():
+            setattr(self, name, value)
+
+
+class Carried:
+    """A function in its form for a document, read from a pickle: it can be run by the engine and not called here."""
+
+    __slots__ = ("__name__", "spec")
+
+    def __init__(self, name: str, spec: Spec) -> None:
+        self.__name__ = name
+        self.spec = spec
 
 
 _known: "WeakValueDictionary[Tuple[Any, ...], Called]" = WeakValueDictionary()

@@ -179,6 +179,14 @@ class Node:
     def _itersource(self) -> Any:
         return read_itersource(self.itersource, f"the node {self._name!r}") if self._options is not None else None
 
+    def __getstate__(self) -> Dict[str, Any]:
+        return state_without_workflow(self)
+
+    def __setstate__(self, state: Mapping[str, Any]) -> None:
+        self._workflow = None
+        for name, value in state.items():
+            setattr(self, name, value)
+
     def __str__(self) -> str:
         return self.fullname
 
@@ -284,6 +292,13 @@ class JoinNode(Node):
         if self.unique:
             join["unique"] = True
         return {"join": join if len(join) > 1 else source}
+
+
+def state_without_workflow(member: object) -> Dict[str, Any]:
+    """What a pickle holds of a node or workflow: all but the workflow around, which knows what it holds."""
+    slots = [name for kind in type(member).__mro__ for name in getattr(kind, "__slots__", ())]
+    state = {name: getattr(member, name) for name in slots if name not in ("_workflow", "__weakref__")}
+    return {**getattr(member, "__dict__", {}), **state}
 
 
 def _check_inputs(node: Node, what: str, names: Sequence[str]) -> None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Dict, Iterable, Iterator, List, Optional, Sequence, Tuple, Union
+from typing import TYPE_CHECKING, Any, Dict, Iterable, Iterator, List, Mapping, Optional, Sequence, Tuple, Union
 from weakref import ReferenceType, ref
 
 from .connections import Call, Source, read_connections, read_output
 from .errors import ConnectionRefused, DuplicateName, WrongValue, listing, suggestion
 from .names import check_name
-from .node import Node
+from .node import Node, state_without_workflow
 
 if TYPE_CHECKING:
     from .namespaces import WorkflowInputs, WorkflowOutputs
@@ -251,6 +251,17 @@ class Workflow:
 
     def _near(self, name: str) -> str:
         return suggestion(name, self._nodes) or f"; it has {listing(self._nodes)}"
+
+    def __getstate__(self) -> Dict[str, Any]:
+        return state_without_workflow(self)
+
+    def __setstate__(self, state: Mapping[str, Any]) -> None:
+        self._workflow = None
+        for name, value in state.items():
+            setattr(self, name, value)
+        for node in self._nodes.values():
+            if node.workflow is None:
+                node._workflow = ref(self)
 
     def __iter__(self) -> Iterator[Member]:
         return iter(self._nodes.values())
