@@ -53,7 +53,7 @@ def _is_program(path: str) -> bool:
 
 def environment() -> Dict[str, str]:
     """The engine's environment: this interpreter, and where it finds modules, are those of the steps."""
-    entries = dict.fromkeys(entry or os.getcwd() for entry in sys.path)
+    entries = dict.fromkeys(os.path.abspath(entry) for entry in sys.path)  # steps run elsewhere
     return {**os.environ, "PIAL_PYTHON": sys.executable, "PIAL_PYTHONPATH": os.pathsep.join(entries)}
 
 
