@@ -178,10 +178,10 @@ def warn_once(option: str, message: str) -> None:
 
 def _levels_to_the_caller() -> int:
     """How far up the first code is that is not of this package."""
-    level, frame = 1, sys._getframe(1)
+    level, frame = 1, sys._getframe(1)  # `warn_once`, from where it is counted
     while frame.f_back is not None and frame.f_globals.get("__package__") == __package__:
         level, frame = level + 1, frame.f_back
-    return level - 1
+    return level
 
 
 def _settings(own: Optional[Sections]) -> Iterator[Tuple[Tuple[str, str], Any]]:

@@ -254,6 +254,12 @@ class Configured(unittest.TestCase):
         self.assertIn("the engine does not poll", str(told[0].message))
         self.assertIn("did you mean 'stop_on_first_crash'", str(told[1].message))
 
+    def test_a_warning_names_the_line_of_the_user(self):
+        with warnings.catch_warnings(record=True) as told:
+            warnings.simplefilter("always")
+            self.arguments(own={"logging": {"log_rotate": 1}})
+        self.assertEqual(told[0].filename, __file__)
+
     def test_the_one_for_all(self):
         config.update_config({"execution": {"plugin": "Linear"}})
         self.addCleanup(config.set_default_config)
