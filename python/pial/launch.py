@@ -96,12 +96,11 @@ class Engine:
                 break
             except subprocess.TimeoutExpired:
                 tick()
-        self.events.end(code)
+        # An engine that was asked to end before it could listen for that.
+        self.events.end(130 if code == -signal.SIGINT else code)
 
     def drain_aside(self) -> None:
         """The same in a thread, which ends with the engine; this interpreter waits for it at its end."""
-        if not _running:
-            atexit.register(_wait_for_all)
         _running.add(self)
         threading.Thread(target=self._drain_and_leave, name="pial-events", daemon=True).start()
 
@@ -169,8 +168,10 @@ class Interrupts:
 
 
 _running: Set[Engine] = set()
+os.register_at_fork(after_in_child=_running.clear)  # what another process waits for
 
 
+@atexit.register
 def _wait_for_all() -> None:
     for engine in list(_running):
         try:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from .workflow import Workflow
 
 _OPTIONS = ("n_procs", "memory_gb", "gpus", "resources", "fail_fast", "grace", "quiet", "wait")
+_LAST_LINES = 20  # of what the engine said, in the message of an exception
 
 
 def run(
@@ -32,6 +33,8 @@ def run(
     work = working_directory(workflow)
     arguments = engine_arguments(workflow._config, plugin, plugin_args, updatehash, left)
     notebook = _is_notebook()
+    if wait:
+        arguments += ["--parent", str(os.getpid())]  # nobody waits any more when this process is killed
     engine = Engine([*arguments, "--work", work], apart=notebook or not wait)
     handle = Run(engine, workflow.name, work)
     if wait:
@@ -139,7 +142,12 @@ class Run:
                     line.show(self._tally.catch_up(events))
 
             self._engine.send(pieces(workflow))
-            self._engine.drain(tick)
+            try:
+                self._engine.drain(tick)
+            except BaseException:  # of a signal handler, such as that of a time limit: nobody would wait for the run
+                self._engine.interrupt()
+                self._engine.drain()
+                raise
         if line is not None:
             line.end(self._tally.catch_up(events))
         if interrupts:
@@ -148,7 +156,7 @@ class Run:
 
     def _story(self, code: int) -> str:
         failed = self.failed
-        said = _without_places(self._engine.said())
+        said = "\n".join(_without_places(self._engine.said()).splitlines()[-_LAST_LINES:]) if code != 130 else ""
         if code == 1 and failed:
             count = f"{len(failed)} of {self._tally.total} nodes" if len(failed) > 1 else "a node"
             lines = [

@@ -1,8 +1,11 @@
 """Runs with a real engine: results, failures, handles, interrupts."""
 
+import copy
 import gc
+import multiprocessing
 import os
 import pathlib
+import pickle
 import signal
 import subprocess
 import sys
@@ -47,6 +50,18 @@ def read(path: pathlib.Path):
 
 def fail(x):
     raise ValueError(f"no {x}")
+
+
+def build(number):
+    def double(x):
+        return 2 * x
+
+    inner = Workflow("inner")
+    inner.add_nodes([Node(Function(function=double), "double")])
+    workflow = Workflow("w", base_dir=os.path.abspath("work"))
+    source = Node(IdentityInterface(["x"], x=number), "source")
+    workflow.connect(source, ("x", lambda value, more: value + more, 0.5), inner, "double.x")
+    return workflow
 
 
 def sleep(seconds):
@@ -103,6 +118,28 @@ class Results(InDirectory):
         self.assertEqual(Merge(2).run(in1=1, in2=[2]).outputs.out, [1, 2])
         self.assertEqual(Function(function=len).run(obj="abc").outputs.out, 3)
         self.assertEqual(Command(["echo", "{x}"], outputs={"y": {"stdout": "int"}}).run(x=5).outputs.y, 5)
+
+    def test_a_workflow_in_a_pickle(self):
+        # fMRIPrep builds its workflow in a process of its own and hands it over.
+        with multiprocessing.get_context("spawn").Pool(1) as pool:
+            workflow = pool.apply(build, [3])
+        self.assertEqual(workflow.run(quiet=True).outputs.inner.double.out, 7)
+        again = pickle.loads(pickle.dumps(workflow))
+        self.assertEqual(again.get_node("inner.double").fullname, "w.inner.double")
+        for one in (again, copy.deepcopy(workflow)):
+            self.assertEqual(one.run(quiet=True).status()["done"], 0)
+
+    def test_a_relative_entry_of_the_module_path(self):
+        os.mkdir("code")
+        pathlib.Path("code/of_a_study.py").write_text("def three(): return 3\ndef call(x): return x + three()")
+        pathlib.Path("program.py").write_text(
+            "import sys; sys.path.insert(0, 'code')\n"
+            "from pial import Node, Function\nimport of_a_study\n"
+            "print(Node(Function(function=of_a_study.call, x=1), 'n').run().outputs.out)"
+        )
+        environment = {**os.environ, "PYTHONPATH": os.path.join(ROOT, "python")}
+        done = subprocess.run([sys.executable, "program.py"], stdout=subprocess.PIPE, env=environment)
+        self.assertEqual(done.stdout, b"4\n")
 
     def test_files_are_found(self):
         os.makedirs("data/s1")
@@ -205,6 +242,43 @@ class Handles(InDirectory):
             run.wait()
         self.assertLess(time.monotonic() - started, 10)
         self.assertEqual(run.status()["state"], "interrupted")
+
+    def test_cancel_at_once(self):
+        run = self.sleeping(60).run(wait=False)
+        run.cancel()
+        with self.assertRaisesRegex(WorkflowError, "was interrupted"):
+            run.wait()
+        self.assertEqual(run.status()["state"], "interrupted")
+
+    def test_an_exception_of_a_signal_handler_ends_the_run(self):
+        def late(*_):
+            raise RuntimeError("too late")
+
+        self.addCleanup(signal.signal, signal.SIGALRM, signal.signal(signal.SIGALRM, late))
+        signal.setitimer(signal.ITIMER_REAL, 0.5)
+        with self.assertRaisesRegex(RuntimeError, "too late"):
+            self.sleeping(60).run(quiet=True)
+        self.sleeping(0).run(quiet=True)  # the working directory is free again
+
+    def test_a_forked_child_does_not_wait_for_the_run(self):
+        program = """
+            import os
+            pid = os.fork()
+            if pid == 0:
+                sys.exit(3)
+            print(os.waitpid(pid, 0)[1] >> 8, run.status()["state"], file=sys.stderr)"""
+        process = self.program("run = workflow.run(wait=False)" + program, seconds=1)
+        self.addCleanup(process.kill)
+        self.assertEqual(process.communicate(timeout=20)[1], b"3 running\n")
+
+    def test_a_run_that_is_waited_for_ends_with_its_program(self):
+        process = self.program("workflow.run(quiet=True)", seconds=3)
+        time.sleep(1)
+        process.kill()
+        process.communicate(timeout=20)
+        time.sleep(3)
+        self.assertFalse(os.path.exists("slept"))
+        self.sleeping(0).run(quiet=True)
 
     def test_the_graph_can_be_dropped(self):
         workflow = self.sleeping(0.3)

@@ -238,6 +238,16 @@ pub fn adopt_orphans() {
     unsafe { libc::prctl(libc::PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) };
 }
 
+/// Has this process get SIGTERM when its parent, or the parent's thread that started it, ends (`PR_SET_PDEATHSIG`). False
+/// when `parent` is its parent no more.
+pub fn end_with(parent: u32) -> bool {
+    // SAFETY: prctl with these numbers touches no memory, and getppid cannot fail.
+    unsafe {
+        libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGTERM, 0, 0, 0);
+        libc::getppid() as u32 == parent
+    }
+}
+
 /// Makes this process survive what ends a run from the terminal.
 pub fn ignore_terminal_signals() {
     for signal in [libc::SIGINT, libc::SIGTERM, libc::SIGHUP, libc::SIGQUIT, libc::SIGTSTP] {

@@ -45,6 +45,9 @@ pub struct Arguments {
     /// Say nothing but failures and warnings
     #[arg(long, short)]
     quiet: bool,
+    /// Interrupt the run when this process, which started it, ends
+    #[arg(long, value_name = "PID", hide = true)]
+    parent: Option<u32>,
 }
 
 /// What the run may use.
@@ -91,6 +94,9 @@ impl BudgetArguments {
 
 /// Runs it.
 pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
+    if arguments.parent.is_some_and(|parent| !pial_engine::sys::end_with(parent)) {
+        return Err(Failure::Engine("what started this run is gone".to_owned()));
+    }
     let examined = examine(&arguments.document)?;
     let budget = arguments.budget.budget()?;
     let crash_directory = arguments.crash_dir.as_deref().map(crash_directory).transpose()?;
