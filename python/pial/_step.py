@@ -142,7 +142,8 @@ def _arguments(inputs: list[list[Any]], function: Any, positional: bool, incomin
         try:
             arguments.append((name, _values.decode(wire, False, incoming)))
         except Exception as error:
-            raise Failure(f'input "{name}" cannot be read: {_values.reason(error)}', "inputs") from error
+            remedy = "; define it in a module that can be imported" if "'__main__'" in str(error) else ""
+            raise Failure(f'input "{name}" cannot be read: {_values.reason(error)}{remedy}', "inputs") from error
     if not incoming:
         return arguments
     as_path = _code.path_parameters(function, [name for name, _ in inputs], positional)

@@ -107,7 +107,10 @@ class Interface:
         import copy
 
         other = copy.copy(self)
-        other._values = copy.deepcopy(self._values)
+        try:
+            other._values = copy.deepcopy(self._values)
+        except Exception as error:
+            raise WrongValue(f"an input of {self.title()} holds what cannot be copied: {error}") from None
         return other
 
     def run(self, **inputs: Any) -> Any:

@@ -114,7 +114,7 @@ impl Crash {
         let last = self.stderr.lines().rev().map(str::trim).find(|line| !line.is_empty());
         if let (true, Some(line)) = (self.exit_code.is_some(), last) {
             let words: String = line.chars().filter(|c| !c.is_control()).take(LONGEST_WORDS).collect();
-            if self.message.starts_with(&words) {
+            if self.message.contains(&words) {
                 // An exception is told by what was raised already.
                 return self;
             }
