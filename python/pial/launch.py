@@ -7,6 +7,7 @@ import os
 import select
 import signal
 import subprocess
+import sys
 import threading
 import time
 from typing import IO, Any, Callable, Iterable, List, Optional, Set
@@ -26,7 +27,9 @@ class Engine:
     def __init__(self, arguments: List[str], apart: bool) -> None:
         """`apart` gives it a session of its own: no terminal, and no interrupts that are meant for this process."""
         self.events = Events()
-        self.messages: Optional[IO[bytes]] = _unnamed_file() if apart else None
+        self.apart = apart
+        self.messages: Optional[IO[bytes]] = _unnamed_file() if apart or not os.isatty(2) else None
+        self._told = 0
         reading, writing = os.pipe()
         try:
             self.process = subprocess.Popen(
@@ -109,6 +112,17 @@ class Engine:
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGINT)
 
+    def pass_on(self) -> None:
+        """Writes what it said since, and did not write to a terminal, to standard error."""
+        while self.messages is not None and sys.stderr is not None:
+            data = os.pread(self.messages.fileno(), _PIECE, self._told)
+            data = data[: data.rfind(b"\n") + 1]
+            if not data:
+                break
+            self._told += len(data)
+            sys.stderr.write(data.decode("utf-8", "replace"))
+            sys.stderr.flush()
+
     def said(self) -> str:
         """What it wrote besides events, if that did not go to the terminal."""
         if self.messages is None:
@@ -159,7 +173,7 @@ class Interrupts:
             return
         if self._passed == 0 and self._was_told():
             self._passed = 1
-        elif self._passed > 0 or self._engine.messages is not None or time.monotonic() - self._times[0] > _PATIENCE_S:
+        elif self._passed > 0 or self._engine.apart or time.monotonic() - self._times[0] > _PATIENCE_S:
             self._engine.interrupt()
             self._passed += 1
 

@@ -140,6 +140,8 @@ class Run:
                     interrupts.pass_on()
                 if line is not None:
                     line.show(self._tally.catch_up(events))
+                else:
+                    self._engine.pass_on()
 
             self._engine.send(pieces(workflow))
             try:
@@ -150,6 +152,8 @@ class Run:
                 raise
         if line is not None:
             line.end(self._tally.catch_up(events))
+        else:
+            self._engine.pass_on()
         if interrupts:
             raise KeyboardInterrupt
         self.check()

@@ -30,6 +30,9 @@ from pial import (
 )
 
 
+HERE = os.path.dirname(os.path.abspath(__file__))
+
+
 def double(x):
     return 2 * x
 
@@ -50,6 +53,20 @@ def read(path: pathlib.Path):
 
 def fail(x):
     raise ValueError(f"no {x}")
+
+
+class Later:
+    """Is looked for in the main program, as what is of a class of it; and a step has another main module."""
+
+    def __reduce__(self):
+        return eval, ("__import__('__main__').Later",)
+
+
+def circle():
+    workflow = Workflow("w", base_dir="work")
+    a, b = Node(Function(function=double), "a"), Node(Function(function=double), "b")
+    workflow.connect([(a, b, [("out", "x")]), (b, a, [("out", "x")])])
+    return workflow
 
 
 def build(number):
@@ -188,6 +205,19 @@ class Failures(InDirectory):
         self.assertTrue(os.path.exists(failed.crash))
         self.assertEqual(caught.exception.exit_code, 1)
 
+    def test_messages_say_what_to_do(self):
+        workflow = Workflow("w", base_dir="work")
+        workflow.add_nodes([Node(Function(function=double, x=Later()), "n")])
+        with self.assertRaisesRegex(WorkflowError, "(?s)'__main__'.*define it in a module that can be imported"):
+            workflow.run(quiet=True)
+        with self.assertRaisesRegex(ValueError, "an input of Function.double. holds what cannot be copied"):
+            Function(function=double, x=os).run()
+        workflow = Workflow("lines", base_dir="work")
+        workflow.add_nodes([Node(Function(function=fail, x="lines\nof text"), "bad")])
+        with self.assertRaises(WorkflowError) as caught:
+            workflow.run(quiet=True)
+        self.assertEqual(caught.exception.failed[0].message, "ValueError: no lines\nof text")
+
     def test_crash_files_elsewhere(self):
         workflow = Workflow("w", base_dir="work")
         workflow.config["execution"]["crashdump_dir"] = os.path.abspath("crashes")
@@ -198,14 +228,17 @@ class Failures(InDirectory):
         self.assertTrue(os.path.exists(caught.exception.failed[0].crash))
 
     def test_what_the_engine_refuses(self):
-        workflow = Workflow("w", base_dir="work")
-        a, b = Node(Function(function=double), "a"), Node(Function(function=double), "b")
-        workflow.connect([(a, b, [("out", "x")]), (b, a, [("out", "x")])])
+        workflow = circle()
         with self.assertRaisesRegex(
             WorkflowError, "(?s)nothing ran.*wait for each other: `a` -> `b` -> `a`$"
         ) as caught:
             workflow.run(wait=False).wait()
         self.assertEqual(caught.exception.exit_code, 2)
+        # pytest and batch systems catch standard error; the exception is what gets into a report.
+        program = "import sys, test_runs; sys.exit(test_runs.circle().run())"
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join([os.path.join(ROOT, "python"), HERE])}
+        done = subprocess.run([sys.executable, "-c", program], stderr=subprocess.PIPE, env=environment)
+        self.assertEqual(done.stderr.count(b"wait for each other: `a` -> `b` -> `a`"), 2)
 
     def test_a_mistake_while_the_document_is_written_runs_nothing(self):
         workflow = Workflow("w", base_dir="work")
