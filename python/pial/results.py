@@ -135,8 +135,12 @@ def result_of(node: Node) -> Result:
     around = node.workflow
     if around is None:
         raise ValueError(f"the node {node.name!r} is in no workflow; node.run() runs it alone and gives its result")
-    work = working_directory(around)
-    return result(work, node.fullname.partition(".")[2])
+    work, path = working_directory(around), node.fullname.partition(".")[2]
+    try:
+        told = results(work, path)
+    except ValueError as error:
+        raise ValueError(f"{node.fullname} has no result in {work} ({error}); run the workflow first") from None
+    return told[0] if len(told) == 1 else result(work, path)
 
 
 def run_alone(node: Node) -> Result:

@@ -213,6 +213,9 @@ class Failures(InDirectory):
         with self.assertRaisesRegex(ValueError, "an input of Function.double. holds what cannot be copied"):
             Function(function=double, x=os).run()
         workflow = Workflow("lines", base_dir="work")
+        with self.assertRaisesRegex(ValueError, "lines.new has no result in .*work .*; run the workflow first"):
+            workflow.add_nodes([Node(Function(function=double, x=1), "new")])
+            workflow.get_node("new").result
         workflow.add_nodes([Node(Function(function=fail, x="lines\nof text"), "bad")])
         with self.assertRaises(WorkflowError) as caught:
             workflow.run(quiet=True)
