@@ -1,0 +1,37 @@
+"""The Python example on real images, with the real tools."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+import unittest
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+DATA = ROOT / "demo-data" / "dwi"
+
+
+@unittest.skipUnless(DATA.is_dir(), "needs make data")
+class Examples(unittest.TestCase):
+    def test_fractional_anisotropy(self) -> None:
+        environment = {**os.environ, "PYTHONPATH": str(ROOT / "python")}
+        if "PIAL_BINARY" not in environment:
+            environment["PIAL_BINARY"] = str(ROOT / "target" / "debug" / "pial")
+        with tempfile.TemporaryDirectory() as folder:
+            said = []
+            for _ in range(2):
+                command = [sys.executable, str(ROOT / "examples" / "fa.py"), str(DATA)]
+                ran = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=True)
+                said.append(ran)
+            rows = dict(line.split("\t") for line in said[0].stdout.split("\n")[1:] if line)
+            self.assertEqual(list(rows), ["sub-01", "sub-02", "sub-03"])
+            for mean in rows.values():
+                self.assertTrue(0.2 < float(mean) < 0.6, rows)
+            self.assertEqual(said[0].stdout, said[1].stdout)
+            self.assertIn("nothing to do", said[1].stderr)
+
+
+if __name__ == "__main__":
+    unittest.main()
