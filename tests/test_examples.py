@@ -13,17 +13,30 @@ ROOT = Path(__file__).resolve().parent.parent
 DATA = ROOT / "demo-data" / "dwi"
 
 
+ENVIRONMENT = {
+    "PIAL_BINARY": str(ROOT / "target" / "debug" / "pial"),
+    **os.environ,
+    "PYTHONPATH": str(ROOT / "python"),
+}
+
+
+class Readme(unittest.TestCase):
+    def test_its_python_says_what_it_claims(self) -> None:
+        block = (ROOT / "README.md").read_text(encoding="utf-8").split("```python\n")[1].split("```")[0]
+        with tempfile.TemporaryDirectory() as folder:
+            Path(folder, "sizes.py").write_text(block, encoding="utf-8")
+            said = subprocess.check_output([sys.executable, "sizes.py"], cwd=folder, env=ENVIRONMENT, text=True)
+            self.assertEqual(said, block.rstrip().rpartition("# ")[2] + "\n")
+
+
 @unittest.skipUnless(DATA.is_dir(), "needs make data")
 class Examples(unittest.TestCase):
     def test_fractional_anisotropy(self) -> None:
-        environment = {**os.environ, "PYTHONPATH": str(ROOT / "python")}
-        if "PIAL_BINARY" not in environment:
-            environment["PIAL_BINARY"] = str(ROOT / "target" / "debug" / "pial")
         with tempfile.TemporaryDirectory() as folder:
             said = []
             for _ in range(2):
                 command = [sys.executable, str(ROOT / "examples" / "fa.py"), str(DATA)]
-                ran = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=True)
+                ran = subprocess.run(command, cwd=folder, env=ENVIRONMENT, capture_output=True, text=True, check=True)
                 said.append(ran)
             rows = dict(line.split("\t") for line in said[0].stdout.split("\n")[1:] if line)
             self.assertEqual(list(rows), ["sub-01", "sub-02", "sub-03"])
