@@ -108,7 +108,7 @@ def _chains(side, count, length, base_dir):
 
 
 def _expanded(side, workflow, before, start, options):
-    """Build time and memory, then what makes a plan of it: pial writes a document for the engine, nipype expands here."""
+    """Build time and memory, then what makes a plan: pial writes a document for the engine, nipype expands here."""
     built, memory = time.perf_counter(), _memory()
     report = {"build_s": built - start, "grown_bytes": memory - before}
     if side == "pial":

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The Python benches of pial: the package, its functions and its memory beside nipype's; see README.md for each figure."""
+"""The Python benches of pial: the package and its functions beside nipype; see README.md for each figure."""
 
 import argparse
 import json
@@ -75,7 +75,8 @@ class Bench:
         return {**json.loads((directory / "report").read_text()), **asdict(cost), "work": options["work"]}
 
     def _can(self, statement):
-        return subprocess.run([self.python, "-c", statement], env=ENVIRONMENT, stderr=subprocess.DEVNULL).returncode == 0
+        command = [self.python, "-c", statement]
+        return subprocess.run(command, env=ENVIRONMENT, stderr=subprocess.DEVNULL).returncode == 0
 
 
 def imports(bench):
@@ -92,7 +93,8 @@ def imports(bench):
     bare = middle["bare Python"]
     rows = [[name, f"{(one['wall_s'] - bare['wall_s']) * 1e3:.1f}", f"{one['seconds'] * 1e3:.1f}",
              f"{(one['rss_bytes'] - bare['rss_bytes']) / MB:.1f}", f"{one['modules'] - bare['modules']:.0f}",
-             " ".join(results[name][0]["third_party"][:4]) or "none"] for name, one in middle.items() if one is not bare]
+             " ".join(results[name][0]["third_party"][:4]) or "none"]
+            for name, one in middle.items() if one is not bare]
     print_table(f"imports over bare Python (median of {len(results['bare Python'])}; bare: "
                 f"{bare['wall_s'] * 1e3:.1f} ms, {bare['rss_bytes'] / MB:.1f} MB, {bare['modules']:.0f} modules)",
                 ["", "wall ms", "statement ms", "RSS MB", "modules", "third party"], rows)
@@ -176,7 +178,8 @@ def scale(bench):
         ones = [one for one in results if one["name"] == name]
         count = ones[0]["nodes"]
         total = median(one["build_s"] + one["hand_over_s"] + one["expand_s"] for one in ones)
-        rows.append([name, f"{count:,}", *(f"{_middle(ones, key):.3f}" for key in ("build_s", "hand_over_s", "expand_s")),
+        rows.append([name, f"{count:,}",
+                     *(f"{_middle(ones, key):.3f}" for key in ("build_s", "hand_over_s", "expand_s")),
                      f"{total:.3f}", *(f"{_middle(ones, key) / count:.0f}" for key in ("grown_bytes", "held_bytes")),
                      f"{_middle(ones, 'peak_bytes') / MB:.1f}",
                      f"{median(one.get('engine_peak_bytes', 0) for one in ones) / MB:.1f}"])
@@ -259,7 +262,7 @@ def _options():
     parser.add_argument("part", choices=[*PARTS, "all"], help="; ".join(f"{k}: {v.__doc__}" for k, v in PARTS.items()))
     parser.add_argument("--quick", action="store_true", help="two rounds, and a tenth of the nodes")
     parser.add_argument("--rounds", type=int, metavar="N", help="rounds of each part (3; 15 for imports)")
-    parser.add_argument("--python", default=sys.executable, metavar="PATH", help="the interpreter, with nipype and numpy")
+    parser.add_argument("--python", default=sys.executable, metavar="PATH", help="an interpreter with nipype and numpy")
     parser.add_argument("--pial", default=HERE.parent / "target/release/pial", metavar="PATH", help="the program")
     parser.add_argument("--scratch", metavar="DIR", help="where fresh folders are made (bench/results)")
     return parser.parse_args()

@@ -1,4 +1,4 @@
-"""Sizes of a whole process tree at one moment, when files say that all its steps are inside; knows nothing of the tools."""
+"""Sizes of a process tree at the moment when files say that all its steps are inside; knows nothing of the tools."""
 
 import os
 import time
@@ -15,8 +15,8 @@ class AtBarrier:
     """Call it with the root's pid, over and over; once all steps are inside it takes the sizes and lets them go.
 
     `sizes`, in bytes, summed over the root's descendants, medians of five samples: PSS, RSS, VMS, and the commit
-    charge: the sizes of all mappings that the kernel accounts for (the flag `ac` in smaps), which is what counts against
-    the limit where overcommitting is forbidden.
+    charge: the sizes of all mappings that the kernel accounts for (the flag `ac` in smaps), which is what counts
+    against the limit where overcommitting is forbidden.
     """
 
     def __init__(self, directory, steps):
