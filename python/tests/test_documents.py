@@ -271,7 +271,7 @@ class Connections(unittest.TestCase):
         made = document(workflow)
         self.assertEqual(
             made["nodes"]["b@x"],
-            {"function": "double_2", "inputs": {"value": {"from": "a.out"}, "argument1": 7}, "outputs": {"out": "any"}},
+            {"function": "double_2", "inputs": {"value": {"from": "a.out"}, "argument1": 7}, "outputs": {"out": "any"}, "connection": True},
         )
         self.assertEqual(made["functions"]["double_2"]["positional"], True)
         self.assertEqual(made["nodes"]["b"]["inputs"]["x"], {"from": "b@x.out"})

@@ -182,6 +182,8 @@ pub struct Node {
     pub overwrite: bool,
     /// Variables added to its environment.
     pub environment: Vec<(String, String)>,
+    /// Whether it is the function of a connection, and stands for no step of its own where nodes are told apart.
+    pub connection: bool,
     /// What makes it a node of nipype's.
     pub nipype: Option<Box<Nipype>>,
     /// What could not be read of it.

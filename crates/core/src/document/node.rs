@@ -29,6 +29,7 @@ const KEYS: &[&str] = &[
     "overwrite",
     "environment",
     "shell",
+    "connection",
     "nipype",
     "title",
     "directory",
@@ -93,6 +94,7 @@ pub(super) fn read(entry: Entry, problems: &mut Vec<Problem>) -> Node {
         retries: fields.take("retries").and_then(|tree| retries(&tree, problems)),
         overwrite: fields.flag("overwrite", problems).unwrap_or(false),
         environment: fields.take("environment").map_or_else(Vec::new, |t| workflow::environment(t, problems)),
+        connection: fields.flag("connection", problems).unwrap_or(false),
         nipype,
         name,
         work: work.unwrap_or(Work::Broken),
@@ -123,6 +125,7 @@ fn broken(name: Name) -> Node {
         retries: None,
         overwrite: false,
         environment: Vec::new(),
+        connection: false,
         nipype: None,
         unread: Unread::default(),
     }

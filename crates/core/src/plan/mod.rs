@@ -87,6 +87,8 @@ pub struct Template {
     pub environment: Rc<[(String, String)]>,
     /// The directory its relative paths start from.
     pub base: Rc<str>,
+    /// Whether it is the function of a connection.
+    pub connection: bool,
     /// What makes it a node of nipype's.
     pub nipype: Option<Box<Nipype>>,
     /// Its first node in the plan.
