@@ -23,7 +23,7 @@ help:
 	@echo "make test    static analysis, documentation, all tests"
 	@echo "make lint    static analysis alone"
 	@echo "make docs    the Rust documentation, into target/doc"
-	@echo "make bench   beside make, ninja and a bare loop; half an hour"
+	@echo "make bench   beside make, ninja, a bare loop and nipype; three quarters of an hour"
 	@echo "make clean   remove all that these made"
 
 build:
@@ -54,6 +54,7 @@ docs:
 
 bench: setup build
 	$(PYTHON) bench/run.py all
+	$(PYTHON) bench/python.py all
 
 clean:
 	rm -rf target .venv demo-data demo-results demo-work bench/results

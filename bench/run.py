@@ -92,7 +92,7 @@ def main():
         bench = Bench(options, scratch)
         if bench.missing:
             print(f"not installed, left out: {', '.join(bench.missing)}\n")
-        results = {"machine": _machine()}
+        results = {"machine": machine()}
         for name in PARTS if options.part == "all" else [options.part]:
             results[name] = PARTS[name](bench)
             _write(options.part, results)
@@ -121,7 +121,7 @@ def _options():
     return parser.parse_args()
 
 
-def _machine():
+def machine():
     def version(*command):
         found = shutil.which(command[0])
         return subprocess.run(command, capture_output=True, text=True).stdout.splitlines()[0] if found else None

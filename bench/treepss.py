@@ -20,7 +20,7 @@ class TreeMemory:
 
     def __call__(self, root):
         start = time.monotonic()
-        members = _descendants(root)
+        members = descendants(root)
         self._add(root, {pid: _read(pid) for pid in members})
         time.sleep(max(0.0, INTERVAL_S - (time.monotonic() - start)))
 
@@ -45,7 +45,7 @@ class TreeMemory:
         return bool(parent) and pid not in self._seen and all(process[k] == parent[k] for k in ("exe", "VmSize"))
 
 
-def _descendants(root):
+def descendants(root):
     children = {}
     for name in os.listdir("/proc"):
         if name.isdigit():

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# The demo: runs examples/diffusion.yaml anew, shows what it made, and runs it again. Wants the data to be there.
+# The demo: runs examples/diffusion.yaml anew, shows what it made, and runs it again; then the example in Python. Wants the
+# data to be there.
 #   setup/demo.sh PIAL
 set -euo pipefail
 pial=$1
@@ -19,6 +20,9 @@ main() {
     echo
     echo "== the same again"
     second_run
+    echo
+    echo "== from Python: examples/fa.py demo-data/dwi"
+    PIAL_BINARY=$pial PYTHONPATH=python python3 examples/fa.py demo-data/dwi
 }
 
 # Ends with an error when anything was done again, or when finding that out took a second.

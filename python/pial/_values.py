@@ -120,7 +120,8 @@ class Encoder:
             raise ValueProblem(
                 f'output "{name}": the name {printable(path)} is not UTF-8; rename the {kind}', "outputs"
             )
-        return {"$path": path}
+        wire = {"$path": path}
+        return wire if isinstance(value, str) else {"$map": [["$pathlib", wire]]}
 
     def _absolute(self, path: str) -> str:
         """`path` as the engine names it: from the step's directory, which a function may know by another name."""

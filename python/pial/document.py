@@ -127,7 +127,7 @@ class _Writer:
         node = self._unique(f"{name}@{placeholder_name(field)}")
         values = {key: _argument(call, value) for key, value in zip(call.called.inputs[1:], call.arguments)}
         inputs = {"value": {"from": call.source}, **values}
-        entry = {"function": self.functions.name_of(call.called), "inputs": inputs, "outputs": {"out": "any"}}
+        entry = {"function": self.functions.name_of(call.called), "inputs": inputs, "outputs": {"out": "any"}, "connection": True}
         yield f"{_encode(node)}:{_encode(entry)}"
         return {"from": f"{node}.out"}
 

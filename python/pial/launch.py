@@ -7,7 +7,6 @@ import os
 import select
 import signal
 import subprocess
-import sys
 import threading
 import time
 from typing import IO, Any, Callable, Iterable, List, Optional, Set
@@ -27,9 +26,7 @@ class Engine:
     def __init__(self, arguments: List[str], apart: bool) -> None:
         """`apart` gives it a session of its own: no terminal, and no interrupts that are meant for this process."""
         self.events = Events()
-        self.apart = apart
-        self.messages: Optional[IO[bytes]] = _unnamed_file() if apart or not os.isatty(2) else None
-        self._told = 0
+        self.messages: Optional[IO[bytes]] = _unnamed_file() if apart else None
         reading, writing = os.pipe()
         try:
             self.process = subprocess.Popen(
@@ -79,20 +76,17 @@ class Engine:
 
     def drain(self, tick: Callable[[], None] = lambda: None) -> None:
         """Takes in events until the engine ended; calls `tick` a few times a second."""
-        assert self._reading is not None
         poll = select.poll()
-        poll.register(self._reading, select.POLLIN)
-        while True:
-            if poll.poll(_TICK_MS):
-                data = os.read(self._reading, _PIECE)
-                if not data:
-                    break
+        while self._reading is not None:
+            poll.register(self._reading, select.POLLIN)
+            data = os.read(self._reading, _PIECE) if poll.poll(_TICK_MS) else None
+            if data:
                 self.events.append(data)
-            elif self.process.poll() is not None:
-                break  # something that outlived the engine still holds the pipe
+            # Something that outlived the engine may still hold the pipe.
+            elif data is not None or self.process.poll() is not None:
+                os.close(self._reading)
+                self._reading = None
             tick()
-        os.close(self._reading)
-        self._reading = None
         while True:
             try:
                 code = self.process.wait(_TICK_MS / 1000)
@@ -111,17 +105,6 @@ class Engine:
         """Asks the engine to end the run; a second time makes it end at once."""
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGINT)
-
-    def pass_on(self) -> None:
-        """Writes what it said since, and did not write to a terminal, to standard error."""
-        while self.messages is not None and sys.stderr is not None:
-            data = os.pread(self.messages.fileno(), _PIECE, self._told)
-            data = data[: data.rfind(b"\n") + 1]
-            if not data:
-                break
-            self._told += len(data)
-            sys.stderr.write(data.decode("utf-8", "replace"))
-            sys.stderr.flush()
 
     def said(self) -> str:
         """What it wrote besides events, if that did not go to the terminal."""
@@ -173,7 +156,7 @@ class Interrupts:
             return
         if self._passed == 0 and self._was_told():
             self._passed = 1
-        elif self._passed > 0 or self._engine.apart or time.monotonic() - self._times[0] > _PATIENCE_S:
+        elif self._passed > 0 or self._engine.messages is not None or time.monotonic() - self._times[0] > _PATIENCE_S:
             self._engine.interrupt()
             self._passed += 1
 

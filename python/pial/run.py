@@ -140,8 +140,6 @@ class Run:
                     interrupts.pass_on()
                 if line is not None:
                     line.show(self._tally.catch_up(events))
-                else:
-                    self._engine.pass_on()
 
             self._engine.send(pieces(workflow))
             try:
@@ -152,15 +150,14 @@ class Run:
                 raise
         if line is not None:
             line.end(self._tally.catch_up(events))
-        else:
-            self._engine.pass_on()
         if interrupts:
             raise KeyboardInterrupt
         self.check()
 
     def _story(self, code: int) -> str:
         failed = self.failed
-        said = "\n".join(_without_places(self._engine.said()).splitlines()[-_LAST_LINES:]) if code != 130 else ""
+        last = self._engine.said().splitlines()[-_LAST_LINES:] if code != 130 else []
+        said = _without_places(self._tally.gave_up or "\n".join(last))
         if code == 1 and failed:
             count = f"{len(failed)} of {self._tally.total} nodes" if len(failed) > 1 else "a node"
             lines = [
@@ -176,7 +173,7 @@ class Run:
         }.get(code, f"the run of {self.name!r} ended with exit code {code}")
         if code < 0:
             what = f"the engine of {self.name!r} was ended by signal {-code}; run again, and what was done stands"
-        return f"{what}:\n{said}" if said else f"{what}; its message is above" if code in (2, 3) else what
+        return f"{what}:\n{said}" if said else what
 
     def _path(self, node: Union[Node, str]) -> str:
         name = node if isinstance(node, str) else node.fullname

@@ -133,13 +133,13 @@ class Options(unittest.TestCase):
     def test_map(self):
         one = MapNode(Function(function=double), iterfield="x", name="m")
         one.inputs.x = (1, 2)
-        self.assertEqual(alone(one)["map"], ["x"])
+        self.assertEqual(alone(one)["map"], {"over": ["x"], "single": True})
         self.assertEqual(alone(one)["inputs"]["x"], [1, 2])
         one = MapNode(Function(function=double), ["x", "y"], "m", nested=True, serial=True)
         one.inputs.x = [[1], [2, 3]]
         one.inputs.y = 5
         made = alone(one)
-        self.assertEqual(made["map"], {"over": ["x", "y"], "nested": True, "serial": True})
+        self.assertEqual(made["map"], {"over": ["x", "y"], "single": True, "nested": True, "serial": True})
         self.assertEqual(made["inputs"], {"x": [[1], [2, 3]], "y": [5]})
 
     def test_join(self):
@@ -271,7 +271,7 @@ class Connections(unittest.TestCase):
         made = document(workflow)
         self.assertEqual(
             made["nodes"]["b@x"],
-            {"function": "double_2", "inputs": {"value": {"from": "a.out"}, "argument1": 7}, "outputs": {"out": "any"}},
+            {"function": "double_2", "inputs": {"value": {"from": "a.out"}, "argument1": 7}, "outputs": {"out": "any"}, "connection": True},
         )
         self.assertEqual(made["functions"]["double_2"]["positional"], True)
         self.assertEqual(made["nodes"]["b"]["inputs"]["x"], {"from": "b@x.out"})

@@ -172,10 +172,11 @@ class WithFiles(unittest.TestCase):
 
     def test_declared_files(self):
         path = os.path.join(self.here, "a.nii")
+        wire = {"$map": [["$pathlib", {"$path": path}]]}
         self.assertEqual(self.encode("a.nii", "file"), {"$path": path})
         self.assertEqual(self.encode("d/../a.nii", "file"), {"$path": path})
         self.assertEqual(self.encode("./d/", "directory"), {"$path": os.path.join(self.here, "d")})
-        self.assertEqual(self.encode((Path("a.nii"),), "list[file]"), [{"$path": path}])
+        self.assertEqual(self.encode((Path("a.nii"), path), "list[file]"), [wire, {"$path": path}])
         self.assertEqual(self.encode("/etc/passwd", "file"), {"$path": "/etc/passwd"})
         self.assertIsNone(self.encode(None, "file", True))
         self.assertIsNone(self.encode("absent", "file", True))

@@ -352,7 +352,7 @@ class Values(WithDriver):
         )
         found, place = dict(step.result["outputs"]), str(step.directory)
         self.assertEqual(found["file"], {"$path": place + "/a.txt"})
-        self.assertEqual(found["directory"], {"$path": place + "/d"})
+        self.assertEqual(found["directory"], {"$map": [["$pathlib", {"$path": place + "/d"}]]})
         self.assertEqual(found["list"], [{"$path": place + "/a.txt"}, {"$path": place + "/d/b.txt"}])
         self.assertEqual(found["any"], [{"$path": place + "/d/b.txt"}, {"$path": "/etc/passwd"}, "a.txt", "/nowhere"])
         self.assertEqual(found["path"], {"$map": [["$pathlib", {"$path": place + "/a.txt"}]]})

@@ -24,6 +24,7 @@ struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Command {
     Run(command::run::Arguments),
+    Nipype(command::nipype::Arguments),
     Plan(command::plan::Arguments),
     Why(command::why::Arguments),
     Status(command::status::Arguments),
@@ -56,6 +57,7 @@ fn main() -> ExitCode {
     pial_engine::sys::keep_allocator_small();
     let result = match Arguments::parse().command {
         Command::Run(arguments) => command::run::run(&arguments),
+        Command::Nipype(arguments) => command::nipype::run(&arguments),
         Command::Plan(arguments) => command::plan::run(&arguments),
         Command::Why(arguments) => command::why::run(&arguments),
         Command::Status(arguments) => command::status::run(&arguments),

@@ -182,6 +182,8 @@ pub struct Node {
     pub overwrite: bool,
     /// Variables added to its environment.
     pub environment: Vec<(String, String)>,
+    /// Whether it is the function of a connection, and stands for no step of its own where nodes are told apart.
+    pub connection: bool,
     /// What makes it a node of nipype's.
     pub nipype: Option<Box<Nipype>>,
     /// What could not be read of it.
@@ -374,6 +376,8 @@ pub struct Map {
     pub fields: Vec<Name>,
     /// Whether lists of lists are run over to their leaves.
     pub nested: bool,
+    /// Whether a value that is no list is run over as a list of it.
+    pub single: bool,
     /// Whether the items run one after the other.
     pub serial: bool,
 }

@@ -70,7 +70,7 @@ pub enum SpaceError {
     #[error("the iterables span more than two thousand million combinations")]
     TooLarge,
     /// A dependent axis has no values for a combination.
-    #[error("the values that depend on others have none for {0}")]
+    #[error("the values that depend on others have no entry for {0}; write an empty list for none")]
     NoValues(String),
 }
 

@@ -5,6 +5,7 @@ pub mod crash;
 pub mod graph;
 pub mod interface;
 pub mod log;
+pub mod nipype;
 pub mod plan;
 pub mod run;
 pub mod schema;

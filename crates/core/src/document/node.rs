@@ -29,6 +29,7 @@ const KEYS: &[&str] = &[
     "overwrite",
     "environment",
     "shell",
+    "connection",
     "nipype",
     "title",
     "directory",
@@ -93,6 +94,7 @@ pub(super) fn read(entry: Entry, problems: &mut Vec<Problem>) -> Node {
         retries: fields.take("retries").and_then(|tree| retries(&tree, problems)),
         overwrite: fields.flag("overwrite", problems).unwrap_or(false),
         environment: fields.take("environment").map_or_else(Vec::new, |t| workflow::environment(t, problems)),
+        connection: fields.flag("connection", problems).unwrap_or(false),
         nipype,
         name,
         work: work.unwrap_or(Work::Broken),
@@ -123,6 +125,7 @@ fn broken(name: Name) -> Node {
         retries: None,
         overwrite: false,
         environment: Vec::new(),
+        connection: false,
         nipype: None,
         unread: Unread::default(),
     }
@@ -297,13 +300,14 @@ fn map(tree: Tree, problems: &mut Vec<Problem>) -> Map {
     let (mark, before) = (tree.mark, problems.len());
     let map = match tree.kind {
         Kind::Map(_) => {
-            let mut fields = Fields::of(tree, "`map`", &["over", "nested", "serial"], problems);
+            let mut fields = Fields::of(tree, "`map`", &["over", "nested", "single", "serial"], problems);
             let nested = fields.flag("nested", problems).unwrap_or(false);
+            let single = fields.flag("single", problems).unwrap_or(false);
             let serial = fields.flag("serial", problems).unwrap_or(false);
             let over = fields.take("over").map_or_else(Vec::new, |tree| names(tree, "`over`", problems));
-            Map { fields: over, nested, serial }
+            Map { fields: over, nested, single, serial }
         }
-        _ => Map { fields: names(tree, "`map`", problems), nested: false, serial: false },
+        _ => Map { fields: names(tree, "`map`", problems), nested: false, single: false, serial: false },
     };
     if map.fields.is_empty() && problems.len() == before {
         problems.push(Problem::at(mark, "`map` names no input to run over".to_owned()));

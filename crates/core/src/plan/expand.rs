@@ -241,6 +241,7 @@ fn template(
         overwrite: node.overwrite,
         environment: environment(scope, &mut node),
         base: std::rc::Rc::clone(&scope.site.base),
+        connection: node.connection,
         nipype: node.nipype.take(),
         first: NodeId(plan.nodes),
     }

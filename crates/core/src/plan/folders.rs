@@ -159,9 +159,11 @@ fn distances_of(
     for input in &template.inputs {
         input.binding.for_each_leaf(&mut |leaf| {
             let Binding::Output { source, .. } = leaf else { return };
+            // nipype has no node for the function of a connection.
+            let step = u32::from(!plan.templates[*source].connection);
             for (owner, distance) in &known[source.index()] {
                 if let Some((_, longest)) = distances.iter_mut().find(|(known, _)| known == owner) {
-                    *longest = (*longest).max(distance + 1);
+                    *longest = (*longest).max(distance + step);
                 }
             }
         });

@@ -87,6 +87,8 @@ pub struct Template {
     pub environment: Rc<[(String, String)]>,
     /// The directory its relative paths start from.
     pub base: Rc<str>,
+    /// Whether it is the function of a connection.
+    pub connection: bool,
     /// What makes it a node of nipype's.
     pub nipype: Option<Box<Nipype>>,
     /// Its first node in the plan.
@@ -175,6 +177,8 @@ pub struct Map {
     pub fields: Vec<usize>,
     /// Whether lists of lists are run over to their leaves.
     pub nested: bool,
+    /// Whether a value that is no list is run over as a list of it.
+    pub single: bool,
     /// Whether the items run one after the other.
     pub serial: bool,
 }

@@ -2,12 +2,10 @@
 
 use std::fmt::Write as _;
 
-use crate::value::Value;
+use crate::value::{PATHLIB, PICKLE, PLAIN, TUPLE, Value};
 
-/// Keys of mappings that stand for what only Python has.
-const TUPLE: &str = "$tuple";
-const PATHLIB: &str = "$pathlib";
-const PICKLE: &str = "$pickle";
+/// `pickle.dumps(None, 5)` in base 64: no value to iterate over is null, and nipype has iterables of `None`.
+const PICKLED_NONE: &str = "gAVOLg==";
 
 /// As many hexadecimal digits of a digest stand for what has no text.
 const DIGITS: usize = 8;
@@ -15,7 +13,7 @@ const DIGITS: usize = 8;
 /// What Python's `str()` gives.
 pub(super) fn str_of(value: &Value) -> String {
     let mut text = String::new();
-    match (value, tagged(value)) {
+    match (value, value.tagged()) {
         (Value::String(s) | Value::Path(s), _) | (_, Some((PATHLIB, Value::String(s) | Value::Path(s)))) => {
             text.push_str(s);
         }
@@ -33,7 +31,7 @@ pub(super) fn repr_of(value: &Value) -> String {
 
 /// The text of a value in the name of a node: what only Python has as Python writes it, all else as on a command line.
 pub(super) fn write_name(value: &Value, text: &mut String) {
-    match tagged(value) {
+    match value.tagged() {
         Some(_) => text.push_str(&str_of(value)),
         None => value.write_to(text),
     }
@@ -67,21 +65,8 @@ fn is_dropped(c: char) -> bool {
     "][ (){}?:<>#!|\"';\0".contains(c)
 }
 
-/// A mapping of one key that stands for what only Python has.
-fn tagged(value: &Value) -> Option<(&'static str, &Value)> {
-    let Value::Map(entries) = value else { return None };
-    let [(key, inner)] = entries.as_slice() else { return None };
-    let tag = [TUPLE, PATHLIB, PICKLE].into_iter().find(|tag| tag == key)?;
-    let fits = match inner {
-        Value::List(_) => tag == TUPLE,
-        Value::String(_) | Value::Path(_) => tag != TUPLE,
-        _ => false,
-    };
-    fits.then_some((tag, inner))
-}
-
 fn write_repr(value: &Value, text: &mut String) {
-    match (value, tagged(value)) {
+    match (value, value.tagged()) {
         (_, Some((TUPLE, Value::List(items)))) => {
             write_items(items, '(', if items.len() == 1 { ",)" } else { ")" }, text);
         }
@@ -90,7 +75,9 @@ fn write_repr(value: &Value, text: &mut String) {
             write_quoted(path, text);
             text.push(')');
         }
-        (_, Some((_, Value::String(pickle) | Value::Path(pickle)))) => text.push_str(&digest(pickle)),
+        (_, Some((PICKLE, Value::String(pickle)))) if pickle == PICKLED_NONE => text.push_str("None"),
+        (_, Some((PICKLE, Value::String(pickle) | Value::Path(pickle)))) => text.push_str(&digest(pickle)),
+        (_, Some((PLAIN, value))) => write_repr(value, text),
         (Value::Null, _) => text.push_str("None"),
         (Value::Bool(b), _) => text.push_str(if *b { "True" } else { "False" }),
         (Value::Int(i), _) => text.push_str(&i.to_string()),
