@@ -15,6 +15,8 @@ from .surroundings import Surroundings, pickled_globals
 
 Spec = Dict[str, Any]
 
+_ASYNCHRONOUS = 0x80 | 0x200  # CO_COROUTINE, CO_ASYNC_GENERATOR: inspect, which is not imported for two numbers
+
 
 def capture(function: Callable[..., Any], imports: Sequence[str] = (), positional: bool = False) -> Spec:
     """An entry of `functions` in the document. What cannot be carried raises FunctionRefused with a remedy."""
@@ -41,6 +43,8 @@ def describe(function: Callable[..., Any]) -> str:
 def _capture(function: Callable[..., Any], imports: Sequence[str]) -> Spec:
     if not isinstance(function, FunctionType):
         return _imported_object(function, imports)
+    if function.__code__.co_flags & _ASYNCHRONOUS:
+        raise FunctionRefused(f"{describe(function)} is asynchronous; give a function that calls asyncio.run with it")
     source = function_source(function)
     module = importable_module(function)
     if hasattr(function, "__wrapped__") or (source is not None and source[1].decorator_list):

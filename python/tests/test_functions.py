@@ -167,10 +167,14 @@ class Refusals(unittest.TestCase):
             def __call__(self, x):
                 return x
 
+        async def later(x):
+            return x
+
         table = [
             (closure, "'lock' from around it, which cannot be carried"),
             (lambda: HANDLE, "'HANDLE' from around it"),
             (wrapped, "decorator"),
+            (later, "asyncio.run"),
             (Callable(), "cannot be carried"),
         ]
         for function, message in table:

@@ -217,7 +217,12 @@ impl Engine<'_> {
         let place = self.store.record(&task, &outputs, files, usage.used)?;
         self.set_place(step, place);
         if usage.strays > 0 {
-            let message = format!("{} left {} processes running, which were ended", task.name, usage.strays);
+            let (count, s, were) = (
+                usage.strays,
+                if usage.strays == 1 { "" } else { "es" },
+                if usage.strays == 1 { "was" } else { "were" },
+            );
+            let message = format!("{} left {count} process{s} running, which {were} ended", task.name);
             self.observer.report(&Report::Warning(&message));
         }
         if self.found_by_nipype {
