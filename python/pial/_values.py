@@ -125,9 +125,10 @@ class Encoder:
 
     def _absolute(self, path: str) -> str:
         """`path` as the engine names it: from the step's directory, which a function may know by another name."""
-        if self.directory and not os.path.isabs(path) and not _exists(os.path.join(self.directory, path)):
-            path = os.path.abspath(path)  # the function may have gone elsewhere
-        path = os.path.join(self.directory, path)
+        inside = os.path.join(self.directory, path)
+        if self.directory and not os.path.isabs(path) and not _exists(inside) and _exists(path):
+            inside = os.path.abspath(path)  # the function went elsewhere
+        path = inside
         real = self.real_directory
         if real and real != self.directory and (path == real or path.startswith(real + "/")):
             path = self.directory + path[len(real) :]
