@@ -42,14 +42,13 @@ def _run(crash: dict[str, Any], here: bool) -> int:
     sys.stderr.write(f"{crash.get('node') or 'step'} in {directory}\n")
     step = {"directory": directory, "inputs": crash.get("inputs") or [], "outputs": crash.get("outputs") or []}
     try:
-        outputs = _step.outputs_of(step, crash["function"], None)
+        for name, wire in _step.outputs_of(step, crash["function"], None):
+            print(f"{name} = {_values.printable(_values.decode(wire))}")
+        return 0
     except BaseException as error:
         _step.show(error, crash["function"])
         sys.stderr.write(f"{_step.problem_of(error)[0]}\n" if isinstance(error, SystemExit) else "")
         return 1
-    for name, wire in outputs:
-        print(f"{name} = {_values.printable(_values.decode(wire))}")
-    return 0
 
 
 def _new_directory(node: str) -> str:

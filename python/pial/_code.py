@@ -1,7 +1,7 @@
 """Makes a callable of a `code` message and finds what it imports; knows no process and runs no step.
 
-A message names its function in one of three ways: `source` (text), `import` ("module:qualname") or `code` (a marshalled code
-object, for lambdas, closures and what was typed at a prompt). `imports` and `globals` are put into its globals before.
+A message names its function in one of three ways: `source` (text), `import` ("module:qualname") or `code` (a marshalled
+code object, for lambdas, closures and what was typed at a prompt). `imports` and `globals` are put there before.
 """
 
 from __future__ import annotations
@@ -65,7 +65,9 @@ def _from_source(message: dict[str, Any], namespace: dict[str, Any]) -> Callable
 
 
 def _last_function(source: str) -> str:
-    tree: Any = compile(source, "<source>", "exec", 0x400, dont_inherit=True)  # 0x400: ast.PyCF_ONLY_AST, without that module
+    tree: Any = compile(
+        source, "<source>", "exec", 0x400, dont_inherit=True
+    )  # 0x400: ast.PyCF_ONLY_AST, without that module
     for statement in reversed(tree.body):
         if type(statement).__name__ in ("FunctionDef", "AsyncFunctionDef"):
             return str(statement.name)
@@ -208,11 +210,25 @@ def _positional_parameters(function: Any) -> tuple[str, ...]:
     if code is None:
         return ()
     bound = isinstance(function, type) or getattr(plain, "__self__", None) is not None
-    return code.co_varnames[int(bound):code.co_argcount]
+    return code.co_varnames[int(bound) : code.co_argcount]
 
 
 # Names that may stand around Path in an annotation.
-_AROUND = {"Optional", "Union", "List", "list", "Sequence", "Tuple", "tuple", "Iterable", "typing", "t", "T", "pathlib", "None"}
+_AROUND = {
+    "Optional",
+    "Union",
+    "List",
+    "list",
+    "Sequence",
+    "Tuple",
+    "tuple",
+    "Iterable",
+    "typing",
+    "t",
+    "T",
+    "pathlib",
+    "None",
+}
 
 
 def _means_path(annotation: Any) -> bool:
@@ -224,7 +240,8 @@ def _means_path(annotation: Any) -> bool:
         return False
     leaves = [leaf for leaf in _leaves(annotation) if leaf not in (type(None), Ellipsis)]
     return bool(leaves) and all(
-        _means_path(leaf) if isinstance(leaf, str) else isinstance(leaf, type) and issubclass(leaf, pathlib.Path) for leaf in leaves
+        _means_path(leaf) if isinstance(leaf, str) else isinstance(leaf, type) and issubclass(leaf, pathlib.Path)
+        for leaf in leaves
     )
 
 

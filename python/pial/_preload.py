@@ -1,4 +1,4 @@
-"""Imports ahead of time what functions will need, and undoes what imports do to the process; knows no step and no socket.
+"""Imports ahead of time what functions will need, and undoes what that does to the process; knows no step, no socket.
 
 What fails here is not reported: the step that needs it will fail in the same way and say so.
 """
@@ -47,11 +47,10 @@ class Preloader:
 
         Gives None where that did not work; then the step makes it. Raises MustRestart when threads were started.
         """
-        first = [self._import(one, {}) for one in _code.imports_at_start(message)]
-        for one in _code.imports_of_source(message):
+        for one in _code.imports_at_start(message) + _code.imports_of_source(message):
             self._import(one, {})
         name = f"function {message.get('name') or message.get('import') or message.get('id')}"
-        if not all(first) or name in self._skip:
+        if name in self._skip or any(self._skipped(one.module) for one in _code.imports_at_start(message)):
             return None
         made: list[tuple[Callable[..., Any], types.ModuleType]] = []
         self._guarded(name, lambda: made.append(_code.make(message)))
@@ -60,36 +59,41 @@ class Preloader:
                 self._import(one, getattr(made[0][0], "__globals__", {}))
         return made[0] if made else None
 
-    def _import(self, wanted: _code.Import, where: dict[str, Any]) -> bool:
-        """Import as the statement would, relative to the globals `where`; False when it was skipped or failed."""
+    def _import(self, wanted: _code.Import, where: dict[str, Any]) -> None:
+        """Import as the statement would, relative to the globals `where`."""
         module, names, level = wanted
         if level and not where.get("__package__"):
-            return False
-        full = ".".join(where["__package__"].split(".")[:1 - level or None] + [module]).rstrip(".") if level else module
-        if self._skipped(full):
-            return False
-        return self._guarded(full, lambda: __import__(module, where, None, names or None, level))
+            return
+        full = (
+            ".".join(where["__package__"].split(".")[: 1 - level or None] + [module]).rstrip(".") if level else module
+        )
+        if not self._skipped(full):
+            self._guarded(full, lambda: __import__(module, where, None, names or None, level))
 
     def _skipped(self, module: str) -> bool:
         parts = module.split(".")
         return any(".".join(parts[:count]) in self._skip for count in range(1, len(parts) + 1))
 
-    def _guarded(self, name: str, action: Callable[[], Any]) -> bool:
+    def _guarded(self, name: str, action: Callable[[], Any]) -> None:
+        process = os.getpid()
         try:
             with _Unchanged():
-                try:
-                    action()
-                    worked = True
-                except _TooLong:
-                    self._warn(f"{name} takes longer than {LONGEST:.0f} s to import; each step will import it by itself")
-                    worked = False
-                except BaseException:  # also SystemExit: a module may do anything
-                    worked = False
+                self._try(name, action)
+                if os.getpid() != process:
+                    os._exit(0)  # the module forked, and there must be one worker
         except _CannotUndo:
             raise MustRestart(name) from None
         if not single_threaded():
             raise MustRestart(name)
-        return worked
+
+    def _try(self, name: str, action: Callable[[], Any]) -> None:
+        try:
+            action()
+        except _TooLong:
+            self._skip.add(name)
+            self._warn(f"{name} takes longer than {LONGEST:.0f} s to import; each step will import it by itself")
+        except BaseException:  # also SystemExit: a module may do anything
+            pass
 
 
 def single_threaded() -> bool:
@@ -120,7 +124,7 @@ class _CannotUndo(Exception):
 
 
 class _Unchanged:
-    """Puts back the current directory, the environment, signal handlers and streams, and ends an import that takes too long."""
+    """Puts back directory, environment, signal handlers and streams, and ends an import that takes too long."""
 
     def __enter__(self) -> None:
         self._directory = os.open(".", os.O_RDONLY | os.O_CLOEXEC)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import atexit
 import gc
+import itertools
 import json
 import os
 import sys
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
 
 # Text beyond this is cut from a message; the whole stands on standard error.
 LONGEST_MESSAGE = 8000
-# For functions that send what they return: one of the wrong number is a mistake, not a value.
+# What a function may return for several outputs; another sequence could be one value.
 SEVERAL = (list, tuple)
 
 
@@ -31,10 +33,12 @@ class Failure(Exception):
         self.kind = kind
 
 
-def run(step: dict[str, Any], message: dict[str, Any], made: Optional[Made], libraries: _threads.LoadedLibraries) -> int:
+def run(
+    step: dict[str, Any], message: dict[str, Any], made: Optional[Made], libraries: _threads.LoadedLibraries
+) -> int:
     """Run `step` and write its result file; gives the exit code. `made` is the function, when it was made ahead."""
     process = os.getpid()
-    before = frozenset(sys.modules)
+    before = len(sys.modules)
     try:
         try:
             _set_up(step, libraries)
@@ -91,7 +95,7 @@ def _set_up(step: dict[str, Any], libraries: _threads.LoadedLibraries) -> None:
     _threads.set_variables(os.environ, processors, declared)
     os.environ.update(declared)
     os.environ["PWD"] = step["directory"]
-    libraries.tell(processors)
+    libraries.tell(processors, declared)
     _fresh_random_numbers()
     _forget_exit_functions()
     gc.enable()
@@ -109,11 +113,10 @@ def _forget_exit_functions() -> None:
 
     A temporary directory that all steps see must not go with the first that ends.
     """
-    import atexit
-
     atexit._clear()
-    weakref = sys.modules.get("weakref")
-    if weakref is not None and weakref.finalize._registered_with_atexit:
+    weakref: Any = sys.modules.get("weakref")
+    finalize = getattr(weakref, "finalize", None)
+    if getattr(finalize, "_registered_with_atexit", False):
         for finalizer in list(weakref.finalize._registry):
             finalizer.atexit = False
         atexit.register(weakref.finalize._exitfunc)
@@ -134,16 +137,19 @@ def _make(message: dict[str, Any]) -> Made:
 
 
 def _arguments(inputs: list[list[Any]], function: Any, positional: bool, incoming: set[str]) -> list[tuple[str, Any]]:
-    as_path = set()
-    if "$path" in str(inputs):
-        as_path = _code.path_parameters(function, [name for name, _ in inputs], positional)
     arguments = []
     for name, wire in inputs:
         try:
-            arguments.append((name, _values.decode(wire, name in as_path, incoming)))
+            arguments.append((name, _values.decode(wire, False, incoming)))
         except Exception as error:
             raise Failure(f'input "{name}" cannot be read: {_values.reason(error)}', "inputs") from error
-    return arguments
+    if not incoming:
+        return arguments
+    as_path = _code.path_parameters(function, [name for name, _ in inputs], positional)
+    return [
+        (name, _values.decode(wire, True) if name in as_path else value)
+        for (name, wire), (_, value) in zip(inputs, arguments)
+    ]
 
 
 # The call
@@ -159,7 +165,7 @@ def _split(outputs: list[list[Any]], returned: Any) -> list[Any]:
     """One value for each output."""
     names = [output[0] for output in outputs]
     if len(names) <= 1:
-        return [returned][:len(names)]
+        return [returned][: len(names)]
     if isinstance(returned, dict) and returned.keys() == set(names):
         return [returned[name] for name in names]
     if isinstance(returned, SEVERAL) and len(returned) == len(names):
@@ -180,8 +186,6 @@ def _join_threads() -> None:
 
 
 def _run_exit_functions() -> None:
-    import atexit
-
     _join_threads()
     try:
         atexit._run_exitfuncs()
@@ -199,9 +203,10 @@ def flush() -> None:
     _threads.flush_c_streams()
 
 
-def _imported_since(before: frozenset[str]) -> list[str]:
-    """Modules that were imported since, but for those inside of one that is named."""
-    new = sys.modules.keys() - before
+def _imported_since(before: int) -> list[str]:
+    """Modules that were imported since there were `before`, but for those inside of one that is named."""
+    # The newest stand last. Looking at all of them would copy every page that holds a name.
+    new = set(itertools.islice(reversed(sys.modules), max(0, len(sys.modules) - before)))
     return sorted(name for name in new if name.rpartition(".")[0] not in new)
 
 

@@ -72,7 +72,7 @@ def _decode_tagged(tag: str, content: Any, as_path: bool, paths: Optional[set[st
 
 
 def encode_exact(value: Any) -> Any:
-    """Give the wire form of `value` without looking at files: text is text, a path is pickled, and so is what is large."""
+    """Give the wire form of `value` without looking at files: text is text, and a path is pickled."""
     return Encoder("").encode("value", value)
 
 
@@ -105,7 +105,9 @@ class Encoder:
 
     def _file(self, name: str, value: Any, kind: str, optional: bool) -> Any:
         if not isinstance(value, (str, os.PathLike)) or not isinstance(os.fspath(value), str):
-            raise ValueProblem(f'output "{name}" should be the path of a {kind}, but it is {describe(value)}', "outputs")
+            raise ValueProblem(
+                f'output "{name}" should be the path of a {kind}, but it is {describe(value)}', "outputs"
+            )
         path = self._absolute(os.fspath(value))
         if not _exists(path):
             if optional:
@@ -114,7 +116,9 @@ class Encoder:
         if os.path.isdir(path) != (kind == "directory"):
             raise ValueProblem(f'output "{name}" should be a {kind}, which {printable(path)} is not', "outputs")
         if not _is_text(path):
-            raise ValueProblem(f'output "{name}": the name {printable(path)} is not UTF-8; rename the {kind}', "outputs")
+            raise ValueProblem(
+                f'output "{name}": the name {printable(path)} is not UTF-8; rename the {kind}', "outputs"
+            )
         return {"$path": path}
 
     def _absolute(self, path: str) -> str:
@@ -122,7 +126,7 @@ class Encoder:
         path = os.path.join(self.directory, path)
         real = self.real_directory
         if real and real != self.directory and (path == real or path.startswith(real + "/")):
-            path = self.directory + path[len(real):]
+            path = self.directory + path[len(real) :]
         # A link may stand before "..", so that the text alone does not tell where it leads.
         return os.path.realpath(path) if "/.." in path else os.path.normpath(path)
 

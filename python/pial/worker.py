@@ -16,9 +16,10 @@ from __future__ import annotations
 import os
 import sys
 
-if __name__ == "__main__" and not getattr(sys.flags, "safe_path", False):
+if __name__ == "__main__" and not (sys.flags.isolated or getattr(sys.flags, "safe_path", False)):
     del sys.path[0]  # the current directory, put there by -m: a file json.py in it is not what the imports below mean
 
+import atexit
 import faulthandler
 import gc
 import json
@@ -61,7 +62,6 @@ class Worker:
         self._socket = socket
         self._bare = bare
         self._preloader = _preload.Preloader(skip, self._warn)
-        self._skip = skip
         self._libraries = _threads.LoadedLibraries()
         self._codes: dict[int, tuple[dict[str, Any], Optional[_step.Made]]] = {}
         self._running: dict[int, int] = {}  # process -> step
@@ -134,7 +134,7 @@ class Worker:
         gc.freeze()
 
     def _restart(self, module: str) -> NoReturn:
-        self._send({"event": "restart", "skip": [*dict.fromkeys([*self._skip, module])]})
+        self._send({"event": "restart", "skip": [module]})
         _step.flush()
         os._exit(EXIT_RESTART)  # not the usual end: it would wait for the threads
 
@@ -200,7 +200,7 @@ class Worker:
         signal.set_wakeup_fd(self._wake_write, warn_on_full_buffer=False)
 
     def _on_child(self, *_: object) -> None:
-        """While a long import goes on, ends are told from here; of the steps only, as modules wait for their own children."""
+        """While a long import goes on, ends are told here: of steps alone, as modules wait for their own children."""
         if self._preloading:
             for process in list(self._running):
                 self._reap(process)
@@ -219,15 +219,17 @@ class Worker:
             return False
         step = self._running.pop(process, None)
         if step is not None:  # else a module started it
-            self._send({
-                "event": "ended",
-                "id": step,
-                "pid": process,
-                "status": status,
-                "user_s": round(usage.ru_utime, 6),
-                "system_s": round(usage.ru_stime, 6),
-                "max_rss_bytes": usage.ru_maxrss * RSS_UNIT,
-            })
+            self._send(
+                {
+                    "event": "ended",
+                    "id": step,
+                    "pid": process,
+                    "status": status,
+                    "user_s": round(usage.ru_utime, 6),
+                    "system_s": round(usage.ru_stime, 6),
+                    "max_rss_bytes": usage.ru_maxrss * RSS_UNIT,
+                }
+            )
         return True
 
     def _kill_all(self) -> None:
@@ -242,7 +244,7 @@ class Worker:
     # The socket
 
     def _warn(self, text: str) -> None:
-        self._send({"event": "warning", "message": text[:LONGEST_LINE // 6]})
+        self._send({"event": "warning", "message": text[: LONGEST_LINE // 6]})
 
     def _send(self, event: dict[str, Any]) -> None:
         # One write: up to a page the kernel takes it as a whole, between the lines of steps.
@@ -272,7 +274,7 @@ def _strip_python_path() -> None:
     added = os.environ.pop("PIAL_PYTHONPATH", "")
     path = os.environ.get("PYTHONPATH", "")
     if added and (path + os.pathsep).startswith(added + os.pathsep):
-        rest = path[len(added) + len(os.pathsep):]
+        rest = path[len(added) + len(os.pathsep) :]
         os.environ["PYTHONPATH"] = rest
         if not rest:
             del os.environ["PYTHONPATH"]
@@ -288,8 +290,6 @@ def _drain(descriptor: int) -> None:
 
 def _end_quietly() -> NoReturn:
     """Run what modules registered for the exit, but not for ever: nobody waits for this process any more."""
-    import atexit
-
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
     signal.alarm(5)
     atexit._run_exitfuncs()

@@ -46,7 +46,12 @@ class Driver:
         with open(self.root / "worker.out", "wb") as out, open(self.root / "worker.err", "wb") as err:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "pial.worker", *arguments],
-                stdin=theirs, stdout=out, stderr=err, env=variables, cwd=self.root, start_new_session=True,
+                stdin=theirs,
+                stdout=out,
+                stderr=err,
+                env=variables,
+                cwd=self.root,
+                start_new_session=True,
             )
         theirs.close()
         self.socket = ours
@@ -108,11 +113,22 @@ class Driver:
     def start(self, code, inputs=(), outputs=(("out", "any", False),), environment=(), cpus=1):
         self._last_id += 1
         step = Step(self, self._last_id)
-        self.send({
-            "do": "step", "id": step.id, "code": code, "node": f"n#{step.id}", "directory": str(step.directory),
-            "inputs": list(inputs), "outputs": list(outputs), "environment": list(environment), "cpus": cpus,
-            "stdout": str(step.folder / "stdout"), "stderr": str(step.folder / "stderr"), "result": str(step.folder / "result"),
-        })
+        self.send(
+            {
+                "do": "step",
+                "id": step.id,
+                "code": code,
+                "node": f"n#{step.id}",
+                "directory": str(step.directory),
+                "inputs": list(inputs),
+                "outputs": list(outputs),
+                "environment": list(environment),
+                "cpus": cpus,
+                "stdout": str(step.folder / "stdout"),
+                "stderr": str(step.folder / "stderr"),
+                "result": str(step.folder / "result"),
+            }
+        )
         return step
 
     def run(self, source=None, inputs=(), outputs=(("out", "any", False),), environment=(), cpus=1, **code):
@@ -186,12 +202,17 @@ class Calls(WithDriver):
     def test_source_with_name_imports_and_globals(self):
         step = self.driver().run(
             "def f(x):\n    return g(x) + math.floor(two)\ndef g(x):\n    return x * 10\n",
-            [["x", 1]], name="f", imports=["import math"], globals=base64.b64encode(pickle.dumps({"two": 2.5})).decode(),
+            [["x", 1]],
+            name="f",
+            imports=["import math"],
+            globals=base64.b64encode(pickle.dumps({"two": 2.5})).decode(),
         )
         self.assertEqual(step.out, 12)
 
     def test_last_function_without_name(self):
-        self.assertEqual(self.driver().run("def f(x):\n    return 1\ndef g(x):\n    return 2\nx = 3\n", [["x", 1]]).out, 2)
+        self.assertEqual(
+            self.driver().run("def f(x):\n    return 1\ndef g(x):\n    return 2\nx = 3\n", [["x", 1]]).out, 2
+        )
 
     def test_import(self):
         driver = self.driver(modules={"mine": "class A:\n    @staticmethod\n    def f(x):\n        return x + 1\n"})
@@ -206,7 +227,12 @@ class Calls(WithDriver):
         def function(x, y=1, *, z=2):
             return factor * x + y + z
 
-        extras = {"$closure": [factor], "$defaults": (1,), "$kwdefaults": {"z": 2}, "$python": list(sys.version_info[:2])}
+        extras = {
+            "$closure": [factor],
+            "$defaults": (1,),
+            "$kwdefaults": {"z": 2},
+            "$python": list(sys.version_info[:2]),
+        }
         code = base64.b64encode(marshal.dumps(function.__code__)).decode()
         driver = self.driver()
         message = {"code": code, "globals": base64.b64encode(pickle.dumps(extras)).decode(), "name": "function"}
@@ -216,28 +242,46 @@ class Calls(WithDriver):
         self.failure(driver.run(inputs=[["x", 4]], **message), "import", "Python 3.7")
 
     def test_positional(self):
-        self.assertEqual(self.driver().run("def f(a, b, *c):\n    return [a, b, c[0]]", [["x", 1], ["y", 2], ["z", 3]], positional=True).out, [1, 2, 3])
+        self.assertEqual(
+            self.driver()
+            .run("def f(a, b, *c):\n    return [a, b, c[0]]", [["x", 1], ["y", 2], ["z", 3]], positional=True)
+            .out,
+            [1, 2, 3],
+        )
 
     def test_path_annotations(self):
         source = "from pathlib import Path\nfrom typing import Optional, List, Union\ndef f(%s):\n    return type(x[0] if type(x) is list else x).__name__"
         driver = self.driver()
         for annotation, found in [
-            ("x", "str"), ("x: str", "str"), ("x: Path", "PosixPath"), ("x: 'Path'", "PosixPath"), ("x: 'pathlib.Path | None'", "PosixPath"),
-            ("x: Optional[Path]", "PosixPath"), ("x: List[Path]", "PosixPath"), ("x: Union[str, Path]", "str"), ("x: 'Missing'", "str"),
+            ("x", "str"),
+            ("x: str", "str"),
+            ("x: Path", "PosixPath"),
+            ("x: 'Path'", "PosixPath"),
+            ("x: 'pathlib.Path | None'", "PosixPath"),
+            ("x: Optional[Path]", "PosixPath"),
+            ("x: List[Path]", "PosixPath"),
+            ("x: Union[str, Path]", "str"),
+            ("x: 'Missing'", "str"),
             ("x: List['Path']", "PosixPath"),
         ]:
             with self.subTest(annotation):
                 wire = [{"$path": "/tmp/a"}] if "List" in annotation else {"$path": "/tmp/a"}
                 self.assertEqual(driver.run(source % annotation, [["x", wire]]).out, found)
-        self.assertEqual(driver.run(source % "x: Path", [["other", {"$path": "/tmp/a"}]], positional=True).out, "PosixPath")
+        self.assertEqual(
+            driver.run(source % "x: Path", [["other", {"$path": "/tmp/a"}]], positional=True).out, "PosixPath"
+        )
 
     def test_several_outputs(self):
         two = (("a", "any", False), ("b", "any", False))
         driver = self.driver()
         self.assertEqual(driver.run("def f():\n    return 1, 2", outputs=two).result["outputs"], [["a", 1], ["b", 2]])
-        self.assertEqual(driver.run("def f():\n    return {'b': 1, 'a': 2}", outputs=two).result["outputs"], [["a", 2], ["b", 1]])
+        self.assertEqual(
+            driver.run("def f():\n    return {'b': 1, 'a': 2}", outputs=two).result["outputs"], [["a", 2], ["b", 1]]
+        )
         self.assertEqual(driver.run("def f():\n    return object", outputs=()).result["outputs"], [])
-        self.failure(driver.run("def f():\n    return 1, 2, 3", outputs=two), "outputs", "2 values (a, b)", "returned 3")
+        self.failure(
+            driver.run("def f():\n    return 1, 2, 3", outputs=two), "outputs", "2 values (a, b)", "returned 3"
+        )
         self.failure(driver.run("def f():\n    return None", outputs=two), "outputs", "returned None")
         self.failure(driver.run("def f():\n    return {'a': 1}", outputs=two), "outputs", "the keys 'a'")
 
@@ -251,9 +295,13 @@ class Calls(WithDriver):
                         gc.isenabled(), os.environ.get("PYTHONPATH"), os.environ.get("PIAL_PYTHONPATH"), "" in sys.path, sys.argv[1:],
                         sorted(int(n) for n in os.listdir("/proc/self/fd"))[:-1]]
             """,
-            environment=[["A", "b"], ["OMP_NUM_THREADS", "7"]], cpus=3,
+            environment=[["A", "b"], ["OMP_NUM_THREADS", "7"]],
+            cpus=3,
         )
-        self.assertEqual(step.out, [{"$path": str(step.directory)}, "b", "7", "3", "", True, True, True, None, None, False, [], [0, 1, 2]])
+        self.assertEqual(
+            step.out,
+            [{"$path": str(step.directory)}, "b", "7", "3", "", True, True, True, None, None, False, [], [0, 1, 2]],
+        )
 
     def test_imported_is_told(self):
         step = self.driver("--bare").run("def f():\n    import wave, xml.dom.minidom")
@@ -292,8 +340,15 @@ class Values(WithDriver):
                 return "a.txt", Path("d"), ["a.txt", real], [real, given, "a.txt", "/nowhere"], Path("a.txt"), Path("none"), None
             """,
             [["given", {"$path": "/etc/passwd"}]],
-            [["file", "file", False], ["directory", "directory", False], ["list", "list[file]", False], ["any", "any", False],
-             ["path", "any", False], ["absent", "any", False], ["maybe", "file", True]],
+            [
+                ["file", "file", False],
+                ["directory", "directory", False],
+                ["list", "list[file]", False],
+                ["any", "any", False],
+                ["path", "any", False],
+                ["absent", "any", False],
+                ["maybe", "file", True],
+            ],
         )
         found, place = dict(step.result["outputs"]), str(step.directory)
         self.assertEqual(found["file"], {"$path": place + "/a.txt"})
@@ -310,21 +365,38 @@ class Values(WithDriver):
         os.symlink(driver.root, driver.root / "link")
         step = Step(driver, 50)
         step.directory = driver.root / "link" / "step-50" / "n"
-        driver.send({"do": "step", "id": 50, "code": code, "node": "n", "directory": str(step.directory), "inputs": [],
-                     "outputs": [["out", "file", False]], "environment": [], "cpus": 1,
-                     **{name: str(step.folder / name) for name in ("stdout", "stderr", "result")}})
+        driver.send(
+            {
+                "do": "step",
+                "id": 50,
+                "code": code,
+                "node": "n",
+                "directory": str(step.directory),
+                "inputs": [],
+                "outputs": [["out", "file", False]],
+                "environment": [],
+                "cpus": 1,
+                **{name: str(step.folder / name) for name in ("stdout", "stderr", "result")},
+            }
+        )
         self.assertEqual(step.end().out, {"$path": str(step.directory / "a")})
 
     def test_missing_file(self):
         driver = self.driver()
         step = driver.run("def f(): return 'a.nii'", outputs=[["image", "file", False]])
         self.failure(step, "outputs", '"image"', f"{step.directory}/a.nii")
-        self.failure(driver.run("def f(): return 3", outputs=[["image", "file", False]]), "outputs", "path of a file", "int 3")
+        self.failure(
+            driver.run("def f(): return 3", outputs=[["image", "file", False]]), "outputs", "path of a file", "int 3"
+        )
         self.failure(driver.run("def f(): return None", outputs=[["image", "file", False]]), "outputs", "None")
-        self.failure(driver.run("def f(): return '.'", outputs=[["image", "file", False]]), "outputs", "should be a file")
+        self.failure(
+            driver.run("def f(): return '.'", outputs=[["image", "file", False]]), "outputs", "should be a file"
+        )
 
     def test_long_pickles_leave_the_functions_files_alone(self):
-        step = self.driver().run("def f():\n    open('out.pickle', 'w').write('mine')\n    return [set(range(1000)), {1}, set(range(2000))]")
+        step = self.driver().run(
+            "def f():\n    open('out.pickle', 'w').write('mine')\n    return [set(range(1000)), {1}, set(range(2000))]"
+        )
         first, small, second = (item["$map"][0][1] for item in step.out)
         self.assertEqual(first["$path"], str(step.directory / "out-1.pickle"))
         self.assertEqual(pickle.loads(Path(second["$path"]).read_bytes()), set(range(2000)))
@@ -353,7 +425,10 @@ class Failures(WithDriver):
             ("raise ValueError('é \\ud800 \\U0001f9e0')", "ValueError: é \\ud800 \U0001f9e0"),
             ("raise KeyError", "KeyError"),
             ("raise KeyboardInterrupt", "KeyboardInterrupt"),
-            ("class E(Exception):\n        def __str__(self): raise TypeError\n    raise E", "f.<locals>.E: (its text cannot be read)"),
+            (
+                "class E(Exception):\n        def __str__(self): raise TypeError\n    raise E",
+                "f.<locals>.E: (its text cannot be read)",
+            ),
             ("def g(): g()\n    g()", "RecursionError: maximum recursion depth exceeded"),
             ("import absent", "ModuleNotFoundError: No module named 'absent'"),
             ("assert 1 == 2, 'no' * 100000", "AssertionError: nono"),
@@ -365,7 +440,9 @@ class Failures(WithDriver):
                 self.assertNotIn("pial", step.stderr)
 
     def test_traceback_shows_source_and_causes(self):
-        step = self.driver().run("def f():\n    try:\n        1 / 0\n    except ZeroDivisionError as e:\n        raise ValueError('x') from e\n")
+        step = self.driver().run(
+            "def f():\n    try:\n        1 / 0\n    except ZeroDivisionError as e:\n        raise ValueError('x') from e\n"
+        )
         for part in ("1 / 0", "ZeroDivisionError: division by zero", "direct cause", "ValueError: x"):
             self.assertIn(part, step.stderr)
         self.assertLess(step.stderr.index("ZeroDivisionError"), step.stderr.index("ValueError"))
@@ -391,14 +468,20 @@ class Failures(WithDriver):
         self.assertEqual((step.signal, step.result, step.stdout), (signal.SIGSEGV, None, "before\n"))
         self.assertIn("Segmentation fault", step.stderr)
         self.assertEqual(driver.run("import os\ndef f(): os.abort()").signal, signal.SIGABRT)
-        self.assertEqual(driver.run("import os, signal\ndef f(): os.kill(os.getpid(), signal.SIGTERM)").signal, signal.SIGTERM)
-        step = driver.run("import sys, resource\ndef f():\n    resource.setrlimit(resource.RLIMIT_STACK, (1 << 20, 1 << 20))\n"
-                          "    sys.setrecursionlimit(10**9)\n    def g(x): return [*map(g, [x])]\n    g(1)")
+        self.assertEqual(
+            driver.run("import os, signal\ndef f(): os.kill(os.getpid(), signal.SIGTERM)").signal, signal.SIGTERM
+        )
+        step = driver.run(
+            "import sys, resource\ndef f():\n    resource.setrlimit(resource.RLIMIT_STACK, (1 << 20, 1 << 20))\n"
+            "    sys.setrecursionlimit(10**9)\n    def g(x): return [*map(g, [x])]\n    g(1)"
+        )
         self.assertTrue(step.signal == signal.SIGSEGV or step.code == 1, step.status)
         self.assertEqual(driver.run("def f(): return 1").out, 1)
 
     def test_out_of_memory(self):
-        step = self.driver().run("import resource\ndef f():\n    resource.setrlimit(resource.RLIMIT_AS, (1 << 30, 1 << 30))\n    return bytearray(1 << 32)")
+        step = self.driver().run(
+            "import resource\ndef f():\n    resource.setrlimit(resource.RLIMIT_AS, (1 << 30, 1 << 30))\n    return bytearray(1 << 32)"
+        )
         self.failure(step, "exception", "MemoryError")
 
     def test_a_hundred_kills(self):
@@ -422,9 +505,13 @@ class Failures(WithDriver):
 class Behaviours(WithDriver):
     def test_nothing_of_a_step_is_left(self):
         driver = self.driver()
-        code = driver.code("import os\nseen = []\ndef f():\n    seen.append(1)\n    os.environ['LEFT'] = '1'\n    os.chdir('/')\n    return len(seen)")
+        code = driver.code(
+            "import os\nseen = []\ndef f():\n    seen.append(1)\n    os.environ['LEFT'] = '1'\n    os.chdir('/')\n    return len(seen)"
+        )
         self.assertEqual([driver.start(code).end().out for _ in range(3)], [1, 1, 1])
-        self.assertEqual(driver.run("import os\ndef f(): return [os.environ.get('LEFT'), os.getcwd() != '/']").out, [None, True])
+        self.assertEqual(
+            driver.run("import os\ndef f(): return [os.environ.get('LEFT'), os.getcwd() != '/']").out, [None, True]
+        )
 
     def test_worker_does_not_grow(self):
         driver = self.driver()
@@ -442,7 +529,9 @@ class Behaviours(WithDriver):
         self.assertLess(resident() - before, 300)
 
     def test_much_output(self):
-        step = self.driver().run("import sys\ndef f():\n    for _ in range(100):\n        sys.stdout.write(('x' * 1023 + '\\n') * 1024)\n    return 1")
+        step = self.driver().run(
+            "import sys\ndef f():\n    for _ in range(100):\n        sys.stdout.write(('x' * 1023 + '\\n') * 1024)\n    return 1"
+        )
         self.assertEqual((step.out, len(step.stdout)), (1, 100 << 20))
 
     def test_output_of_c_code(self):
@@ -465,63 +554,106 @@ class Behaviours(WithDriver):
         self.assertEqual(driver.run(source % "1000", [["daemon", True]]).out, 1)
 
     def test_exit_functions(self):
-        step = self.driver().run("import atexit\ndef f():\n    atexit.register(lambda: open('end', 'w').close())\n    return 1")
+        step = self.driver().run(
+            "import atexit\ndef f():\n    atexit.register(lambda: open('end', 'w').close())\n    return 1"
+        )
         self.assertTrue((step.directory / "end").exists())
 
     def test_exit_functions_of_modules_belong_to_the_worker(self):
         module = "import atexit, os, tempfile\nfolder = tempfile.mkdtemp()\natexit.register(os.rmdir, folder)\nother = tempfile.TemporaryDirectory()\n"
         driver = self.driver(modules={"folders": module})
-        code = driver.code("import folders, os, tempfile\nleft = []\ndef f():\n    left.append(tempfile.TemporaryDirectory())\n"
-                           "    return [os.path.isdir(folders.folder), os.path.isdir(folders.other.name), left[0].name + '']")
+        code = driver.code(
+            "import folders, os, tempfile\nleft = []\ndef f():\n    left.append(tempfile.TemporaryDirectory())\n"
+            "    return [os.path.isdir(folders.folder), os.path.isdir(folders.other.name), left[0].name + '']"
+        )
         first, second = driver.start(code).end(), driver.start(code).end()
         self.assertEqual((first.out[:2], second.out[:2]), ([True, True], [True, True]))
         self.assertFalse(os.path.exists(first.out[2]))
 
     def test_fork_in_the_function(self):
         driver = self.driver()
-        step = driver.run("import os\ndef f():\n    child = os.fork()\n    if child:\n        return os.waitpid(child, 0)[1]\n    print('child')\n    return 'child'")
+        step = driver.run(
+            "import os\ndef f():\n    child = os.fork()\n    if child:\n        return os.waitpid(child, 0)[1]\n    print('child')\n    return 'child'"
+        )
         self.assertEqual((step.out, step.stdout), (0, "child\n"))
-        step = driver.run("import os, sys\ndef f():\n    child = os.fork()\n    if child:\n        return os.waitpid(child, 0)[1] >> 8\n    sys.exit(3)")
+        step = driver.run(
+            "import os, sys\ndef f():\n    child = os.fork()\n    if child:\n        return os.waitpid(child, 0)[1] >> 8\n    sys.exit(3)"
+        )
         self.assertEqual(step.out, 3)
-        step = driver.run("import os, sys\ndef f():\n    child = os.fork()\n    if child:\n        return os.waitpid(child, 0)[1] >> 8\n    1 / 0")
+        step = driver.run(
+            "import os, sys\ndef f():\n    child = os.fork()\n    if child:\n        return os.waitpid(child, 0)[1] >> 8\n    1 / 0"
+        )
         self.assertEqual(step.out, 1)
 
     def test_pools(self):
         driver = self.driver()
-        for pool in ("multiprocessing.Pool(2)", "concurrent.futures.ProcessPoolExecutor(2)", "concurrent.futures.ThreadPoolExecutor(2)"):
+        for pool in (
+            "multiprocessing.Pool(2)",
+            "concurrent.futures.ProcessPoolExecutor(2)",
+            "concurrent.futures.ThreadPoolExecutor(2)",
+        ):
             for start in ("fork", "spawn"):
                 with self.subTest(pool, start=start):
-                    step = driver.run(f"import multiprocessing, concurrent.futures\ndef f():\n    multiprocessing.set_start_method('{start}')\n"
-                                      f"    with {pool} as pool:\n        return list(pool.map(abs, [-1, -2, 3]))")
+                    step = driver.run(
+                        f"import multiprocessing, concurrent.futures\ndef f():\n    multiprocessing.set_start_method('{start}')\n"
+                        f"    with {pool} as pool:\n        return list(pool.map(abs, [-1, -2, 3]))"
+                    )
                     self.assertEqual(step.out, [1, 2, 3])
 
     def test_pool_finds_functions_of_the_source(self):
-        source = ("import multiprocessing\ndef g(x): return x + 1\n"
-                  "def f():\n    with multiprocessing.get_context('fork').Pool(2) as pool:\n        return pool.map(g, [1, 2])")
+        source = (
+            "import multiprocessing\ndef g(x): return x + 1\n"
+            "def f():\n    with multiprocessing.get_context('fork').Pool(2) as pool:\n        return pool.map(g, [1, 2])"
+        )
         self.assertEqual(self.driver().run(source).out, [2, 3])
 
     def test_subprocess(self):
-        self.assertEqual(self.driver().run("import subprocess\ndef f(): return subprocess.run(['echo', 'a'], stdout=-1).stdout.decode()").out, "a\n")
+        self.assertEqual(
+            self.driver()
+            .run("import subprocess\ndef f(): return subprocess.run(['echo', 'a'], stdout=-1).stdout.decode()")
+            .out,
+            "a\n",
+        )
 
     def test_broken_streams(self):
-        self.assertEqual(self.driver().run("import sys, os\ndef f():\n    sys.stdout.close()\n    sys.stderr = None\n    os.close(2)\n    return 1").out, 1)
+        self.assertEqual(
+            self.driver()
+            .run(
+                "import sys, os\ndef f():\n    sys.stdout.close()\n    sys.stderr = None\n    os.close(2)\n    return 1"
+            )
+            .out,
+            1,
+        )
 
 
 class Preloading(WithDriver):
     def test_imports_are_paid_once(self):
         driver = self.driver(modules={"slow": "import os\npid = os.getpid()\n"})
-        for source in ("import slow\ndef f(): return slow.pid", "def f():\n    import slow\n    return slow.pid",
-                       "def f():\n    from slow import pid\n    return pid"):
+        for source in (
+            "import slow\ndef f(): return slow.pid",
+            "def f():\n    import slow\n    return slow.pid",
+            "def f():\n    from slow import pid\n    return pid",
+        ):
             self.assertEqual(driver.run(source).out, driver.process.pid)
-        self.assertNotEqual(self.driver("--bare", modules={"slow": "import os\npid = os.getpid()\n"}).run("import slow\ndef f(): return slow.pid").out,
-                            driver.process.pid)
+        self.assertNotEqual(
+            self.driver("--bare", modules={"slow": "import os\npid = os.getpid()\n"})
+            .run("import slow\ndef f(): return slow.pid")
+            .out,
+            driver.process.pid,
+        )
 
     def test_imports_inside_of_imported_functions(self):
-        driver = self.driver(modules={"outer": "def f():\n    from inner import pid\n    return pid\n", "inner": "import os\npid = os.getpid()\n"})
+        driver = self.driver(
+            modules={
+                "outer": "def f():\n    from inner import pid\n    return pid\n",
+                "inner": "import os\npid = os.getpid()\n",
+            }
+        )
         self.assertEqual(driver.run(**{"import": "outer:f"}).out, driver.process.pid)
 
     def test_modules_that_change_the_process(self):
-        driver = self.driver(modules={"wild": """
+        driver = self.driver(
+            modules={"wild": """
             import os, signal, sys
             print("loud")
             os.chdir("/")
@@ -532,22 +664,38 @@ class Preloading(WithDriver):
             signal.set_wakeup_fd(-1)
             sys.stdout = None
             os.umask(0o777)
-            """}, environment={"HOME": "/home"})
-        step = driver.run("import wild, os, signal, sys\ndef f():\n    print('said')\n    return [os.environ.get('WILD'), os.environ['HOME'], "
-                          "signal.getsignal(signal.SIGTERM) == signal.SIG_DFL]")
+            """},
+            environment={"HOME": "/home"},
+        )
+        step = driver.run(
+            "import wild, os, signal, sys\ndef f():\n    print('said')\n    return [os.environ.get('WILD'), os.environ['HOME'], "
+            "signal.getsignal(signal.SIGTERM) == signal.SIG_DFL]"
+        )
         self.assertEqual((step.out, step.stdout), ([None, "/home", True], "said\n"))
         self.assertIn("loud", driver.worker_output())
         self.assertEqual(os.readlink(f"/proc/{driver.process.pid}/cwd"), str(driver.root))
 
     def test_modules_that_fail(self):
-        driver = self.driver(modules={"leaves": "import sys\nsys.exit(3)\n", "raises": "1 / 0\n", "reads": "x = input()\n"})
+        driver = self.driver(
+            modules={"leaves": "import sys\nsys.exit(3)\n", "raises": "1 / 0\n", "reads": "x = input()\n"}
+        )
         self.failure(driver.run("import leaves\ndef f(): return 1"), "import", "sys.exit(3)")
         self.failure(driver.run("import raises\ndef f(): return 1"), "import", "ZeroDivisionError")
         self.failure(driver.run("import reads\ndef f(): return 1"), "import", "EOFError")
-        self.assertEqual(driver.run("def f():\n    try:\n        import raises\n    except ZeroDivisionError:\n        return 1").out, 1)
+        step = driver.run("try:\n    import raises\nexcept ZeroDivisionError:\n    raises = 5\ndef f(): return raises")
+        self.assertEqual(step.out, 5)
+        self.assertEqual(
+            driver.run(
+                "def f():\n    try:\n        import raises\n    except ZeroDivisionError:\n        return 1"
+            ).out,
+            1,
+        )
 
     def test_module_that_starts_threads(self):
-        modules = {"threads": "import threading\nthreading.Thread(target=threading.Event().wait, daemon=True).start()\n", "calm": ""}
+        modules = {
+            "threads": "import threading\nthreading.Thread(target=threading.Event().wait, daemon=True).start()\n",
+            "calm": "",
+        }
         driver = self.driver(modules=modules)
         driver.code("import calm, threads\ndef f(): return 1")
         self.assertEqual(driver.event("restart")["skip"], ["threads"])
@@ -559,19 +707,46 @@ class Preloading(WithDriver):
         self.assertIn("threads", step.result["imported"])
         self.assertNotIn("calm", step.result["imported"])
 
+    def test_module_that_forks(self):
+        driver = self.driver(
+            modules={"forks": "import os\nchild = os.fork()\nif child:\n    code = os.waitpid(child, 0)[1]\n"}
+        )
+        self.assertEqual(driver.run("import forks\ndef f(): return forks.code").out, 0)
+        self.assertEqual([event["event"] for event in driver.other], ["started"])
+
+    def test_names_of_modules_in_the_current_directory(self):
+        shadow = "raise RuntimeError('the file of the user, not the module')"
+        with tempfile.TemporaryDirectory() as folder:
+            for name in ("json", "select", "signal", "pickle"):
+                Path(folder, f"{name}.py").write_text(shadow)
+            found = subprocess.run(
+                [sys.executable, "-m", "pial.worker"],
+                stdin=subprocess.DEVNULL,
+                cwd=folder,
+                stderr=subprocess.PIPE,
+                env={**os.environ, "PYTHONPATH": str(PACKAGE)},
+            )
+        self.assertNotIn(b"RuntimeError", found.stderr)
+
     def test_threads_that_end_are_no_matter(self):
-        driver = self.driver(modules={"threads": "import threading\nt = threading.Thread(target=int)\nt.start()\nt.join()\n"})
+        driver = self.driver(
+            modules={"threads": "import threading\nt = threading.Thread(target=int)\nt.start()\nt.join()\n"}
+        )
         self.assertEqual(driver.run("import threads\ndef f(): return 1").out, 1)
 
     def test_source_that_starts_threads(self):
-        source = "import threading\nthreading.Thread(target=threading.Event().wait, daemon=True).start()\ndef f(): return 1"
+        source = (
+            "import threading\nthreading.Thread(target=threading.Event().wait, daemon=True).start()\ndef f(): return 1"
+        )
         driver = self.driver()
         driver.code(source, name="f")
         skip = driver.event("restart")["skip"]
         self.assertEqual(self.driver("--skip", *skip).run(source, name="f").out, 1)
 
     def test_module_that_waits_for_its_own_process(self):
-        driver = self.driver(modules={"asks": "import subprocess\ncode = subprocess.run(['sh', '-c', 'exit 3']).returncode\n"})
+        driver = self.driver(
+            modules={"asks": "import subprocess\ncode = subprocess.run(['sh', '-c', 'exit 3']).returncode\n"}
+        )
         self.assertEqual(driver.run("import asks\ndef f(): return asks.code").out, 3)
 
     def test_ends_are_told_during_a_long_import(self):
@@ -604,7 +779,9 @@ class Preloading(WithDriver):
         except ImportError:
             self.skipTest("needs numpy")
         driver = self.driver()
-        code = driver.code("import numpy, os\ndef f():\n    a = numpy.ones((1000, 1000))\n    a @ a\n    return len(os.listdir('/proc/self/task'))")
+        code = driver.code(
+            "import numpy, os\ndef f():\n    a = numpy.ones((1000, 1000))\n    a @ a\n    return len(os.listdir('/proc/self/task'))"
+        )
         self.assertEqual([driver.start(code, cpus=cpus).end().out for cpus in (1, 2)], [1, 2])
 
 
@@ -623,7 +800,11 @@ class Ends(WithDriver):
 
     def test_step_goes_on_without_the_worker(self):
         driver = self.driver()
-        step = driver.start(driver.code("import os\ndef f():\n    open('ready', 'w').close()\n    while not os.path.exists('go'): pass\n    return 1")).started()
+        step = driver.start(
+            driver.code(
+                "import os\ndef f():\n    open('ready', 'w').close()\n    while not os.path.exists('go'): pass\n    return 1"
+            )
+        ).started()
         driver.process.kill()
         driver.process.wait()
         self.assertIsNone(driver.read())  # the step has closed its copy of the socket
@@ -655,12 +836,25 @@ class Again(unittest.TestCase):
     def run_again(self, source, *arguments, outputs=(("out", "any", False),)):
         with tempfile.TemporaryDirectory() as folder:
             crash = Path(folder) / "crash.json"
-            crash.write_text(json.dumps({
-                "node": "a/b#1", "function": {"source": source}, "inputs": [["x", 2]], "outputs": list(outputs),
-                "directory": "/nowhere", "environment": [["A", "set"]],
-            }))
-            found = subprocess.run([sys.executable, "-m", "pial.worker", "again", str(crash), *arguments], cwd=folder,
-                                   env={**os.environ, "PYTHONPATH": str(PACKAGE), "TMPDIR": folder}, capture_output=True, text=True)
+            crash.write_text(
+                json.dumps(
+                    {
+                        "node": "a/b#1",
+                        "function": {"source": source},
+                        "inputs": [["x", 2]],
+                        "outputs": list(outputs),
+                        "directory": "/nowhere",
+                        "environment": [["A", "set"]],
+                    }
+                )
+            )
+            found = subprocess.run(
+                [sys.executable, "-m", "pial.worker", "again", str(crash), *arguments],
+                cwd=folder,
+                env={**os.environ, "PYTHONPATH": str(PACKAGE), "TMPDIR": folder},
+                capture_output=True,
+                text=True,
+            )
             return found, sorted(path.name for path in Path(folder).iterdir())
 
     def test_success(self):
@@ -677,7 +871,12 @@ class Again(unittest.TestCase):
         self.assertNotIn("made", self.run_again("def f(x): open('made', 'w').close()")[1])
 
     def test_wrong_use(self):
-        found = subprocess.run([sys.executable, "-m", "pial.worker", "again"], env={**os.environ, "PYTHONPATH": str(PACKAGE)}, capture_output=True, text=True)
+        found = subprocess.run(
+            [sys.executable, "-m", "pial.worker", "again"],
+            env={**os.environ, "PYTHONPATH": str(PACKAGE)},
+            capture_output=True,
+            text=True,
+        )
         self.assertEqual(found.returncode, 2)
         self.assertIn("usage", found.stderr)
 

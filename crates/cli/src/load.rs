@@ -12,11 +12,15 @@ use pial_core::tree::Problem;
 use pial_core::value::Value;
 use pial_engine::catalogue::Interfaces;
 use pial_engine::history::{History, LastRun};
+use pial_engine::work::KEPT_DOCUMENT;
 
 use crate::failure::Failure;
 
 /// The environment variable that names directories with descriptors, apart by colons.
 const CATALOGUE: &str = "PIAL_CATALOGUE";
+
+/// What stands for standard input in place of a document's path.
+const STANDARD_INPUT: &str = "-";
 
 /// A document and what to set in it.
 #[derive(Debug, Clone, Args)]
@@ -51,6 +55,8 @@ pub struct Loaded {
     pub interfaces: Interfaces,
     /// The document's absolute path, or `-`.
     pub document: String,
+    /// The text of a document that came from standard input.
+    pub text: Option<String>,
     /// Parameters that were set.
     pub settings: Vec<(String, Setting)>,
     /// The current directory.
@@ -94,7 +100,7 @@ pub fn examine(arguments: &DocumentArguments) -> Result<Examined, Failure> {
 /// Reads a JSON document once more so that every part knows its place; `None` when it cannot be read again.
 pub fn examine_with_places(arguments: &DocumentArguments) -> Option<Loaded> {
     let directory = current_directory().ok()?;
-    let from_file = arguments.document != Path::new("-");
+    let from_file = arguments.document != Path::new(STANDARD_INPUT);
     let (text, base, document) = from_file.then(|| read(&arguments.document, &directory).ok())??;
     let settings = settings(&arguments.settings).ok()?;
     examine_text(&text, &base, document, settings, directory, true).loaded
@@ -134,14 +140,18 @@ pub fn from_run(work: &Path, run: Option<LastRun>, place: &str) -> Result<Loaded
             work.display()
         )));
     };
-    if run.document == "-" {
+    if run.document == STANDARD_INPUT {
         let message = format!("the last run read its document from standard input; give the document {place}");
         return Err(Failure::usage(message));
     }
-    let (text, base, document) = read(Path::new(&run.document), &run.directory).map_err(|failure| match failure {
+    let kept = run.document == KEPT_DOCUMENT;
+    let path = if kept { work.join(KEPT_DOCUMENT) } else { PathBuf::from(&run.document) };
+    let (text, base, document) = read(&path, &run.directory).map_err(|failure| match failure {
         Failure::Usage(message) => Failure::Usage(format!("{message}; if it was moved, give the document {place}")),
         failure => failure,
     })?;
+    // Paths in it start from where the run was, as they did for the run.
+    let base = if kept { run.directory.clone() } else { base };
     let settings = run.settings.into_iter().map(|(name, json)| (name, setting(json))).collect();
     load_text(&text, &base, document, settings, run.directory)
 }
@@ -194,7 +204,8 @@ fn examine_text(
         (plan, problems) = plan_of(pial_core::document::examine_with_marks(text));
     }
     let name = document.clone();
-    let loaded = plan.map(|plan| Loaded { plan, interfaces, document, settings, directory });
+    let text = (document == STANDARD_INPUT).then(|| text.to_owned());
+    let loaded = plan.map(|plan| Loaded { plan, interfaces, document, text, settings, directory });
     Examined { loaded, problems, document: name }
 }
 
@@ -214,11 +225,11 @@ pub fn current_directory() -> Result<String, Failure> {
 }
 
 fn read(path: &Path, directory: &str) -> Result<(String, String, String), Failure> {
-    if path == Path::new("-") {
+    if path == Path::new(STANDARD_INPUT) {
         let mut text = String::new();
         let read = io::stdin().read_to_string(&mut text);
         read.map_err(|e| Failure::usage(format!("cannot read the document from standard input: {e}")))?;
-        return Ok((text, directory.to_owned(), "-".to_owned()));
+        return Ok((text, directory.to_owned(), STANDARD_INPUT.to_owned()));
     }
     let cannot = |e: io::Error| Failure::usage(format!("cannot read the document {}: {e}", path.display()));
     let text = fs::read_to_string(path).map_err(cannot)?;

@@ -5,6 +5,7 @@ use crate::value::{Type, Value};
 
 mod expression;
 mod function;
+mod nipype;
 mod node;
 mod quantity;
 mod reader;
@@ -177,10 +178,31 @@ pub struct Node {
     pub resources: Resources,
     /// How often it is tried again after a failure.
     pub retries: Option<u32>,
+    /// Whether it runs every time.
+    pub overwrite: bool,
     /// Variables added to its environment.
     pub environment: Vec<(String, String)>,
+    /// What makes it a node of nipype's.
+    pub nipype: Option<Box<Nipype>>,
     /// What could not be read of it.
     pub unread: Unread,
+}
+
+/// A node of nipype's, pickled in a spool; its function is pial's own that carries it out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Nipype {
+    /// The file with the pickles of all nodes.
+    pub spool: std::rc::Rc<str>,
+    /// Where its pickle begins, and how long it is, in bytes.
+    pub at: (u64, u64),
+    /// nipype's name for it.
+    pub title: String,
+    /// Its directory, absolute, which nipype makes and empties.
+    pub directory: String,
+    /// A digest of all in it that decides its result.
+    pub version: String,
+    /// Whether it says at run time that it has items.
+    pub map: bool,
 }
 
 /// What a node runs.
@@ -352,6 +374,8 @@ pub struct Map {
     pub fields: Vec<Name>,
     /// Whether lists of lists are run over to their leaves.
     pub nested: bool,
+    /// Whether the items run one after the other.
+    pub serial: bool,
 }
 
 /// What a node gathers.

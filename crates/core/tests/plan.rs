@@ -65,7 +65,7 @@ outputs: {result: {from: all.out}}
     let mut before = Vec::new();
     plan.for_each_predecessor(NodeId(8), |n| before.push(n.0));
     assert_eq!(before, [5, 6]);
-    assert_eq!(plan.node_directory(NodeId(5)), "dwi/_subject_s2_fwhm_4/smooth");
+    assert_eq!(plan.node_directory(NodeId(5)), "dwi/_subject_s2/_fwhm_4/smooth");
     assert_eq!(plan.find("smooth[subject=s2,fwhm=4]"), [NodeId(5)]);
     assert_eq!(plan.find("load").len(), 2);
 }

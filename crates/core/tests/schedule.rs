@@ -316,6 +316,36 @@ nodes:
 }
 
 #[test]
+fn serial_items_run_one_after_the_other_and_a_failure_stops_none_of_them() {
+    let plan = plan(
+        "{pial: 1, name: w, nodes: {m: {command: [t, '{x}'], map: {over: x, serial: true}, retries: 1, inputs: {x: []}}}}",
+    );
+    let mut play = Play::new(&plan, settings(8.0));
+    let item = |n| Step { node: NodeId(0), item: Some(n) };
+    play.on(Event::Begin);
+    assert_eq!(play.on(Event::Expanded(NodeId(0), 4)), [Action::Start(item(0), 1)]);
+    assert_eq!(play.on(Event::Ended(item(0), Ending::Failed)), [Action::Start(item(0), 2)]);
+    assert_eq!(play.on(Event::Ended(item(0), Ending::Failed)), [Action::Start(item(1), 1)]);
+    assert_eq!(play.on(Event::Hit(item(1))), [Action::Start(item(2), 1)]);
+    assert_eq!(play.on(Event::Ended(item(2), Ending::Succeeded)), [Action::Start(item(3), 1)]);
+    assert_eq!(play.on(Event::Ended(item(3), Ending::Succeeded)), [Action::Finished]);
+    assert_eq!(play.scheduler.counts().failed, 1);
+}
+
+#[test]
+fn serial_items_after_an_interrupt_do_not_begin() {
+    let plan =
+        plan("{pial: 1, name: w, nodes: {m: {command: [t, '{x}'], map: {over: x, serial: true}, inputs: {x: []}}}}");
+    let mut play = Play::new(&plan, settings(8.0));
+    let item = |n| Step { node: NodeId(0), item: Some(n) };
+    play.on(Event::Begin);
+    play.on(Event::Expanded(NodeId(0), 2));
+    play.on(Event::Interrupted);
+    assert_eq!(play.on(Event::Ended(item(0), Ending::Succeeded)), [Action::Finished]);
+    assert_eq!(play.scheduler.counts().skipped, 1);
+}
+
+#[test]
 fn a_million_nodes_end() {
     let subjects: Vec<String> = (0..200_000).map(|i| i.to_string()).collect();
     let mut text =

@@ -12,7 +12,7 @@ use serde::Deserialize;
 
 use crate::log::{self, LOG, LogError, Place};
 use crate::record::Content;
-use crate::work::{remove, scratch};
+use crate::work::{KEPT_DOCUMENT, remove, scratch};
 
 /// What is wanted gone, beyond what is certainly of no use.
 #[derive(Debug, Clone, Copy, Default)]
@@ -240,6 +240,7 @@ impl Reader {
         }
         found.extend(names(&work.join(".pial/capture")).map(|name| format!(".pial/capture/{name}")));
         found.push(".pial/log.new".to_owned());
+        found.push(format!("{KEPT_DOCUMENT}.new"));
         found
     }
 

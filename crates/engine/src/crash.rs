@@ -1,17 +1,20 @@
 //! Crash files: one readable text and the same as JSON for each failure.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
-use std::fs::{self, File};
-use std::io::{self, Read, Seek, SeekFrom};
-use std::path::Path;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use crate::launch::tail;
+use crate::log::{self, LogError};
 use crate::prepare::quote;
 use crate::record::Used;
 
 /// How much of the end of each stream a crash file holds, in bytes.
-const TAIL: u64 = 8 * 1024;
+pub const TAIL: u64 = 8 * 1024;
 
 /// As much of the last line of standard error stands in the message, in characters.
 const LONGEST_WORDS: usize = 200;
@@ -63,12 +66,40 @@ pub struct Crash {
     pub stderr: String,
 }
 
+/// The JSON form of every crash file that the log of a working directory places outside it, last one first.
+///
+/// # Errors
+/// [`LogError`].
+pub fn elsewhere(work: &Path) -> Result<Vec<PathBuf>, LogError> {
+    #[derive(Deserialize)]
+    struct Head<'a> {
+        e: &'a str,
+        #[serde(borrow, default)]
+        crash: Cow<'a, str>,
+    }
+    let mut files = Vec::new();
+    if !work.join(log::LOG).exists() {
+        return Ok(files);
+    }
+    log::read(work, |_, line| {
+        if let Ok(Head { e: "failed", crash }) = serde_json::from_str(line)
+            && crash.starts_with('/')
+        {
+            files.push(Path::new(&*crash).with_extension("json"));
+        }
+    })?;
+    files.reverse();
+    Ok(files)
+}
+
 impl Crash {
     /// Adds the line that reproduces the failure and the ends of both streams.
     pub fn complete(mut self, node_directory: &Path) -> Crash {
         self.pial_crash = VERSION;
-        self.stdout = tail(&node_directory.join("stdout")).unwrap_or_default();
-        self.stderr = tail(&node_directory.join("stderr")).unwrap_or_default();
+        if self.stdout.is_empty() && self.stderr.is_empty() {
+            self.stdout = tail(&node_directory.join("stdout"), TAIL).unwrap_or_default();
+            self.stderr = tail(&node_directory.join("stderr"), TAIL).unwrap_or_default();
+        }
         if !self.command.is_empty() {
             let variables: String = self.environment.iter().map(|(k, v)| format!("{k}={} ", quote(v))).collect();
             let words: Vec<String> = self.command.iter().map(|word| quote(word)).collect();
@@ -146,13 +177,4 @@ impl Crash {
         }
         text
     }
-}
-
-fn tail(path: &Path) -> io::Result<String> {
-    let mut file = File::open(path)?;
-    let length = file.metadata()?.len();
-    file.seek(SeekFrom::Start(length.saturating_sub(TAIL)))?;
-    let mut bytes = Vec::new();
-    file.take(TAIL).read_to_end(&mut bytes)?;
-    Ok(String::from_utf8_lossy(&bytes).into_owned())
 }

@@ -53,6 +53,8 @@ pub enum Reason {
         /// The first of those that would run, and why.
         first: (u32, Box<Reason>),
     },
+    /// The document says that it runs every time (`overwrite`).
+    Overwrite,
     /// The items of a map node are there and only have to be put together.
     Gathering,
 }
@@ -324,6 +326,9 @@ impl<'s, 'r> Dry<'s, 'r> {
             Ok(task) => task,
             Err(message) => return Ok(Judged::Wrong(message)),
         };
+        if self.plan.locate(step.node).0.overwrite {
+            return Ok(Judged::Runs(Reason::Overwrite));
+        }
         let mut found = Vec::new();
         if !task.can_be_looked_up() {
             match self.look_outside(&mut task)? {
@@ -438,6 +443,7 @@ impl Reason {
             Reason::BehindFailed(_) => "waits for what failed last time".to_owned(),
             Reason::Output(_) => "output missing or changed".to_owned(),
             Reason::Items { first: (_, reason), .. } => reason.kind(),
+            Reason::Overwrite => "`overwrite: true`".to_owned(),
             Reason::Gathering => "its items were not put together".to_owned(),
         }
     }

@@ -28,11 +28,12 @@ pub struct History {
 /// A run that began: the same as [`crate::record::Run`], owned.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 pub struct LastRun {
-    /// The document's absolute path; `-` for standard input.
+    /// The document's absolute path; `.pial/document` for one from standard input, kept in the working directory, and
+    /// `-` for one that earlier versions did not keep.
     pub document: String,
     /// Parameters set from outside.
     pub settings: Vec<(String, serde_json::Value)>,
-    /// The directory that relative paths in settings start from.
+    /// The directory that relative paths in settings, and in a document from standard input, start from.
     pub directory: String,
     /// How many nodes there are.
     pub nodes: u32,

@@ -1,7 +1,7 @@
 //! Starts processes on the `posix_spawn` path and keeps their output in files.
 
 use std::fs::{self, File, OpenOptions};
-use std::io;
+use std::io::{self, Read, Seek, SeekFrom};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -75,6 +75,16 @@ impl Captures {
         Ok(())
     }
 
+    /// The end of what was printed, at most `most` bytes of each stream, and the capture emptied for the next.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn tail(&mut self, capture: Capture, most: u64) -> io::Result<(String, String)> {
+        let tails = (tail(&capture.out.path, most)?, tail(&capture.err.path, most)?);
+        self.discard(capture)?;
+        Ok(tails)
+    }
+
     /// Forgets what was printed.
     ///
     /// # Errors
@@ -104,6 +114,9 @@ impl Captures {
     pub fn spawn(&self, launch: &Launch<'_>, capture: &Capture) -> io::Result<u32> {
         let mut command = Command::new(launch.program);
         command.args(launch.arguments).current_dir(launch.directory).process_group(0);
+        if launch.whole_environment {
+            command.env_clear();
+        }
         command.envs(launch.environment.iter().map(|(key, value)| (key, value)));
         command.env(MARK, launch.mark).env(STEP, launch.step);
         command.stdin(match launch.input {
@@ -127,12 +140,27 @@ pub struct Launch<'a> {
     pub directory: &'a Path,
     /// Variables added to the environment.
     pub environment: &'a [(String, String)],
+    /// Whether these are all there are.
+    pub whole_environment: bool,
     /// The file on its standard input; nothing when `None`.
     pub input: Option<&'a Path>,
     /// The mark of the run.
     pub mark: &'a str,
     /// The name of the step.
     pub step: &'a str,
+}
+
+/// The last bytes of a file as text.
+///
+/// # Errors
+/// What the system says.
+pub fn tail(path: &Path, most: u64) -> io::Result<String> {
+    let mut file = File::open(path)?;
+    let length = file.metadata()?.len();
+    file.seek(SeekFrom::Start(length.saturating_sub(most)))?;
+    let mut bytes = Vec::new();
+    file.take(most).read_to_end(&mut bytes)?;
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
 impl Stream {

@@ -7,7 +7,7 @@ use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Command as Process, Stdio};
 
 use pial_core::document::{Code, Function};
 use serde::{Deserialize, Serialize};
@@ -21,11 +21,11 @@ pub const PYTHON: &str = "PIAL_PYTHON";
 /// The environment variable with directories that functions import from, before all others.
 pub const PYTHON_PATH: &str = "PIAL_PYTHONPATH";
 
+/// The environment variable with the socket of a launcher that has an interpreter warm already.
+const WARM: &str = "PIAL_WARM";
+
 /// The version of the lines exchanged.
 pub const PROTOCOL: u32 = 1;
-
-/// The exit code of an interpreter that wants to be started again without some modules.
-pub const RESTART: i32 = 75;
 
 /// Variables that keep numerical libraries from starting threads when they are loaded: an interpreter with threads
 /// cannot fork safely. Each step sets its own number afterwards.
@@ -46,8 +46,8 @@ pub fn program() -> Result<PathBuf, String> {
 /// A running interpreter.
 #[derive(Debug)]
 pub struct Interpreter {
-    /// Its process.
-    pub pid: u32,
+    /// Its process; nothing for one that a launcher keeps.
+    pub pid: Option<u32>,
     socket: UnixStream,
     incoming: Vec<u8>,
     outgoing: Vec<u8>,
@@ -60,6 +60,8 @@ pub struct Interpreter {
 #[derive(Debug, Serialize)]
 #[serde(tag = "do", rename_all = "snake_case")]
 enum Request<'a> {
+    /// To be there: the first line to the interpreter of a launcher.
+    Hello { skip: &'a [String], bare: bool },
     /// To get a function ready.
     Code {
         id: u32,
@@ -106,6 +108,9 @@ pub struct Call<'a> {
     pub outputs: Vec<(&'a str, String, bool)>,
     /// Variables added to its environment.
     pub environment: &'a [(String, String)],
+    /// What it is about, for a node of nipype's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub nipype: Option<Visited<'a>>,
     /// Processors.
     pub cpus: u64,
     /// The file for what it prints.
@@ -114,6 +119,23 @@ pub struct Call<'a> {
     pub stderr: &'a Path,
     /// The file for what it returns.
     pub result: &'a Path,
+}
+
+/// A node of nipype's, and what is asked of it.
+#[derive(Debug, Serialize)]
+pub struct Visited<'a> {
+    /// The file with its pickle.
+    pub spool: &'a str,
+    /// Where its pickle begins, and how long it is.
+    pub at: (u64, u64),
+    /// `run`, `item`, `collect` or `collate`.
+    pub phase: &'a str,
+    /// The item.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub item: Option<u32>,
+    /// How its command ended.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ran: Option<&'a serde_json::Value>,
 }
 
 /// What the interpreter tells.
@@ -168,6 +190,33 @@ pub struct Returned<'a> {
     /// What went wrong, if something did.
     #[serde(default)]
     pub error: Option<String>,
+    /// A crash file that Python wrote.
+    #[serde(default)]
+    pub crash: Option<String>,
+    /// A command that is to run before Python is asked again.
+    #[serde(default)]
+    pub run: Option<Command>,
+    /// What Python wants to know again when it ran.
+    #[serde(default)]
+    pub state: Option<serde_json::Value>,
+    /// How many items there are.
+    #[serde(default)]
+    pub expand: Option<u32>,
+    /// Whether it was done before.
+    #[serde(default)]
+    pub cached: bool,
+}
+
+/// A command that Python asks for.
+#[derive(Debug, Deserialize)]
+pub struct Command {
+    /// The program, absolute, and its arguments.
+    pub words: Vec<String>,
+    /// Where it works.
+    pub directory: String,
+    /// Its whole environment, if it is not to be the engine's.
+    #[serde(default)]
+    pub environment: Option<std::collections::BTreeMap<String, String>>,
 }
 
 /// How an interpreter is started.
@@ -186,14 +235,35 @@ pub struct Start<'a> {
 }
 
 impl Interpreter {
-    /// Starts one.
+    /// Starts one, or has the launcher around this run fork one.
     ///
     /// # Errors
     /// What the system says.
     pub fn start(start: &Start<'_>) -> io::Result<Interpreter> {
+        match env::var_os(WARM) {
+            Some(path) => Interpreter::connect(Path::new(&path), start),
+            None => Interpreter::spawn(start),
+        }
+    }
+
+    /// One that a launcher forks from its own, which shares its memory.
+    fn connect(path: &Path, start: &Start<'_>) -> io::Result<Interpreter> {
+        let socket = UnixStream::connect(path)?;
+        socket.set_nonblocking(true)?;
+        let mut interpreter = Interpreter::at(socket, None);
+        interpreter.put(&Request::Hello { skip: start.skip, bare: start.bare });
+        interpreter.write();
+        Ok(interpreter)
+    }
+
+    fn at(socket: UnixStream, pid: Option<u32>) -> Interpreter {
+        Interpreter { pid, socket, incoming: vec![], outgoing: vec![], known: vec![], at_end: false }
+    }
+
+    fn spawn(start: &Start<'_>) -> io::Result<Interpreter> {
         let (ours, theirs) = UnixStream::pair()?;
         ours.set_nonblocking(true)?;
-        let mut command = Command::new(start.program);
+        let mut command = Process::new(start.program);
         command.args(["-m", "pial.worker"]).args(start.skip.iter().flat_map(|module| ["--skip", module.as_str()]));
         command.args(start.bare.then_some("--bare"));
         command.current_dir(start.directory).process_group(0).env(MARK, start.mark).env(STEP, "(python)");
@@ -213,7 +283,7 @@ impl Interpreter {
         let open = |name| OpenOptions::new().append(true).create(true).open(start.directory.join(name));
         command.stdout(open("python.out")?).stderr(open(ERRORS)?);
         let pid = command.spawn()?.id();
-        Ok(Interpreter { pid, socket: ours, incoming: vec![], outgoing: vec![], known: vec![], at_end: false })
+        Ok(Interpreter::at(ours, Some(pid)))
     }
 
     /// The descriptor to wait for, and whether there is something to write.

@@ -197,12 +197,13 @@ pub struct What<'a> {
 /// A run that began.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Run<'a> {
-    /// The document's absolute path; `-` for standard input.
+    /// The document's absolute path; `.pial/document` for one from standard input, kept in the working directory, and
+    /// `-` for one that earlier versions did not keep.
     #[serde(borrow)]
     pub document: Cow<'a, str>,
     /// Parameters set from outside.
     pub settings: Vec<(Cow<'a, str>, serde_json::Value)>,
-    /// The directory that relative paths in settings start from.
+    /// The directory that relative paths in settings, and in a document from standard input, start from.
     pub directory: Cow<'a, str>,
     /// How many nodes there are.
     pub nodes: u32,
@@ -327,6 +328,23 @@ mod tests {
         let back: Logged<'_> = serde_json::from_str(&text).unwrap();
         assert_eq!(back.to_value("/work dir/"), value);
         assert_eq!(back.to_value("/moved/").to_json()[5], "/moved/x/y.nii");
+    }
+
+    /// serde_json reads some numbers wrong in the last bit unless told not to; a key would then follow from neither.
+    #[test]
+    fn floats_come_back_bit_for_bit() {
+        let hard =
+            [0.1, 1.0 / 3.0, 122.416_294_033_786_58, 5e-324, 2.225_073_858_507_201e-308, 1.797_693_134_862_315_7e308];
+        let mut state = 1_u64;
+        let any = std::iter::repeat_with(|| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            f64::from_bits(state)
+        });
+        for x in hard.into_iter().chain(any.filter(|x| x.is_finite()).take(10_000)) {
+            let text = serde_json::to_string(&Logged::Float(x)).unwrap();
+            let Logged::Float(back) = serde_json::from_str(&text).unwrap() else { panic!("{text}") };
+            assert_eq!(back.to_bits(), x.to_bits(), "{text}");
+        }
     }
 
     /// A log written by version 1; it must be read for as long as version 1 is.

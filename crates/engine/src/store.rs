@@ -139,9 +139,9 @@ impl<'r> Store<'r> {
         &self.root
     }
 
-    /// A path of the working directory, absolute.
+    /// A path of the working directory, absolute; one that is absolute stays.
     pub fn path_of(&self, relative: &str) -> PathBuf {
-        PathBuf::from(format!("{}{relative}", self.root))
+        PathBuf::from(absolute(relative, &self.root))
     }
 
     /// Notes where the result of a node is.

@@ -48,6 +48,25 @@ extern "C" fn note(signal: libc::c_int) {
     }
 }
 
+/// A descriptor that this process was started with, as a file; the steps do not inherit it.
+///
+/// # Errors
+/// What the system says, as when there is none of this number.
+pub fn inherited(number: i32) -> io::Result<File> {
+    // SAFETY: fcntl takes any number and says when it is no descriptor; the file owns the new descriptor alone.
+    unsafe {
+        let own = libc::fcntl(number, libc::F_DUPFD_CLOEXEC, 3);
+        if own < 0 {
+            return Err(io::Error::last_os_error());
+        }
+        if number > 2 {
+            // Its reader waits for the end, which would not come while a step holds it.
+            libc::fcntl(number, libc::F_SETFD, libc::FD_CLOEXEC);
+        }
+        Ok(File::from_raw_fd(own))
+    }
+}
+
 /// The signals that reach the engine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Signal {

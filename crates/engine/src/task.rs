@@ -18,6 +18,9 @@ use crate::work::scratch;
 /// The input that stands for a program named by another input; no input of a document has such a name.
 const PROGRAM: &str = "(program)";
 
+/// The input that stands for all that is in a node of nipype's.
+const VERSION: &str = "(version)";
+
 /// A step that is known well enough to be looked up and run.
 #[derive(Debug)]
 pub struct Task {
@@ -43,6 +46,8 @@ pub struct Task {
     pub builtin: Option<Builtin>,
     /// The Python function, if it is one.
     pub call: Option<Rc<Call>>,
+    /// Whether it is a node of nipype's, which makes, empties and fills its directory itself.
+    pub is_nipype: bool,
 }
 
 /// What preparing a step gives.
@@ -80,6 +85,9 @@ pub fn prepare(
         Err(message) => return Ok(Prepared::Wrong(message)),
     };
     let mut inputs = store.typed(template, inputs);
+    if let Some(nipype) = &template.nipype {
+        inputs.push((VERSION.to_owned(), Value::String(nipype.version.clone())));
+    }
     if let (Work::Command(command), None) = (&template.work, &what.program) {
         // Which program it is only shows now, and its content decides the result as that of any other.
         match prepare::program_of(command, &template.environment, &template.base, &inputs) {
@@ -120,6 +128,7 @@ pub fn prepare(
             Work::Function(call) => Some(Rc::clone(call)),
             _ => None,
         },
+        is_nipype: template.nipype.is_some(),
     })))
 }
 
@@ -153,6 +162,7 @@ fn directory(store: &Store<'_>, template: &Template, step: Step) -> String {
     let directory = store.plan.node_directory(step.node);
     match step.item {
         None => directory,
+        Some(_) if template.nipype.is_some() => directory,
         Some(item) => {
             let own = template.name.rsplit('.').next().unwrap_or(&template.name);
             format!("{directory}/mapflow/_{own}{item}")
@@ -175,6 +185,7 @@ impl Task {
             job: None,
             builtin: None,
             call: None,
+            is_nipype: false,
         }
     }
 
@@ -220,7 +231,8 @@ impl Task {
     /// Whether the result can be looked up before it runs. A built-in that only hands on or finds is as quick as that, and
     /// what it gives decides its key ([`Store::key_by_outputs`]).
     pub fn can_be_looked_up(&self) -> bool {
-        self.leaves_files()
+        // An item of a map node of nipype's is only known with what its node was given.
+        self.leaves_files() && !(self.is_nipype && self.name.contains('#'))
     }
 
     /// Whether files must be seen to be there still for an earlier result to stand.

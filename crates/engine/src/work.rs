@@ -5,6 +5,9 @@ use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+/// The document of the last run that read it from standard input, relative to the working directory.
+pub const KEPT_DOCUMENT: &str = ".pial/document";
+
 /// A working directory that this engine owns.
 #[derive(Debug)]
 pub struct Work {
@@ -98,6 +101,17 @@ impl Work {
         self.lock.set_len(0)?;
         self.lock.seek(SeekFrom::Start(0))?;
         self.lock.write_all(text.trim_end().as_bytes())
+    }
+
+    /// Keeps the text of a document that has no file of its own.
+    ///
+    /// # Errors
+    /// What the file system says.
+    pub fn keep_document(&self, text: &str) -> io::Result<()> {
+        let path = self.path.join(KEPT_DOCUMENT);
+        let new = path.with_extension("new");
+        fs::write(&new, text)?;
+        fs::rename(&new, &path)
     }
 
     /// Whether another engine holds the working directory now.

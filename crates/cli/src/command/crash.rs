@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 use pial_core::document::suggest;
-use pial_engine::crash::Crash;
+use pial_engine::crash::{Crash, elsewhere};
 
 use crate::failure::Failure;
 use crate::progress::print;
@@ -72,16 +72,16 @@ fn listed_json(crashes: &[(PathBuf, Crash)]) -> String {
 /// All crash files of a working directory, newest first.
 pub fn all(work: &Path) -> Result<Vec<(PathBuf, Crash)>, Failure> {
     let directory = work.join("crash");
-    let entries = match fs::read_dir(&directory) {
-        Ok(entries) => entries,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+    let mut paths: Vec<PathBuf> = match fs::read_dir(&directory) {
+        Ok(entries) => entries.flatten().map(|entry| entry.path()).collect(),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Vec::new(),
         Err(error) => return Err(Failure::Engine(format!("cannot read {}: {error}", directory.display()))),
     };
-    let paths =
-        entries.flatten().map(|entry| entry.path()).filter(|path| path.extension().is_some_and(|e| e == "json"));
+    paths.retain(|path| path.extension().is_some_and(|e| e == "json"));
+    paths.extend(elsewhere(work)?);
     // A file that is just being written is no crash file yet.
     let mut crashes: Vec<(PathBuf, Crash)> =
-        paths.filter_map(|path| read(&path).ok().map(|crash| (path, crash))).collect();
+        paths.into_iter().filter_map(|path| read(&path).ok().map(|crash| (path, crash))).collect();
     let modified = |path: &Path| fs::metadata(path).and_then(|m| m.modified()).ok();
     crashes.sort_by_cached_key(|(path, crash)| std::cmp::Reverse((crash.time.clone(), modified(path), crash.attempt)));
     Ok(crashes)
@@ -94,12 +94,13 @@ fn read(path: &Path) -> Result<Crash, String> {
 
 fn find(name: &str, work: &Path) -> Result<(PathBuf, Crash), Failure> {
     let file = Path::new(name);
-    let places = [file.to_owned(), work.join(file), work.join("crash").join(file)];
-    if file.extension().is_some_and(|e| e == "txt" || e == "json")
-        && let Some(found) = places.iter().find(|place| place.is_file())
-    {
-        let path = found.with_extension("json");
-        return read(&path).map(|crash| (path, crash)).map_err(Failure::usage);
+    if file.extension().is_some_and(|e| e == "txt" || e == "json") {
+        let places = [file.to_owned(), work.join(file), work.join("crash").join(file)];
+        let known = places.into_iter().map(|place| place.with_extension("json")).chain(elsewhere(work)?);
+        let named = |place: &PathBuf| place.file_stem() == file.file_stem() && place.is_file();
+        if let Some(path) = known.into_iter().find(named) {
+            return read(&path).map(|crash| (path, crash)).map_err(Failure::usage);
+        }
     }
     let mut crashes = all(work)?;
     let of_node = |crash: &Crash| crash.node == name;

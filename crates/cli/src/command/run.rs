@@ -1,6 +1,6 @@
 //! `pial run`: runs a workflow.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Args;
@@ -36,6 +36,12 @@ pub struct Arguments {
     /// One JSON event a line on standard output
     #[arg(long)]
     json: bool,
+    /// Write JSON events, those of --json, to a file, a FIFO or /dev/fd/N as well
+    #[arg(long, value_name = "PATH")]
+    events: Option<PathBuf>,
+    /// Where crash files go; by default the folder `crash` of the working directory
+    #[arg(long, value_name = "DIR")]
+    crash_dir: Option<PathBuf>,
     /// Say nothing but failures and warnings
     #[arg(long, short)]
     quiet: bool,
@@ -87,20 +93,39 @@ impl BudgetArguments {
 pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let examined = examine(&arguments.document)?;
     let budget = arguments.budget.budget()?;
-    let mut observer = progress::observer(arguments.json, arguments.quiet);
+    let crash_directory = arguments.crash_dir.as_deref().map(crash_directory).transpose()?;
+    let mut observer = observer(arguments)?;
     let loaded = check(&arguments.document, examined, &budget, observer.as_mut())?;
     let options = Options {
         work: arguments.document.settings.work.clone(),
         document: loaded.document.clone(),
+        document_text: loaded.text.clone(),
         settings: loaded.settings.iter().map(|(name, setting)| (name.clone(), logged(setting))).collect(),
         directory: loaded.directory.clone(),
         budget,
         fail_fast: arguments.fail_fast,
         grace_s: arguments.grace,
+        crash_directory,
         helper: helper()?,
     };
     let summary = pial_engine::run::run(&loaded.plan, &loaded.interfaces, &options, observer.as_mut())?;
     Ok(exit_code(&summary))
+}
+
+fn observer(arguments: &Arguments) -> Result<Box<dyn Observer>, Failure> {
+    let display = progress::observer(arguments.json, arguments.quiet);
+    let Some(path) = &arguments.events else { return Ok(display) };
+    let file = progress::open(path);
+    let file = file.map_err(|e| Failure::usage(format!("cannot write events to {}: {e}", path.display())))?;
+    Ok(Box::new(progress::Both::new(display, file)))
+}
+
+/// The absolute path of a directory for crash files, as the log will have it.
+fn crash_directory(path: &Path) -> Result<String, Failure> {
+    let absolute = std::path::absolute(path)
+        .map_err(|e| Failure::usage(format!("cannot put crash files into {}: {e}", path.display())))?;
+    let text = absolute.into_os_string().into_string();
+    text.map_err(|_| Failure::usage(format!("the path {} is not UTF-8; give another --crash-dir", path.display())))
 }
 
 fn exit_code(summary: &Summary) -> ExitCode {

@@ -1,5 +1,6 @@
 //! `pial show`: all that is known of a node.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -12,7 +13,7 @@ use pial_engine::clock::utc;
 use pial_engine::dry::{Dry, Reason, Verdict};
 use pial_engine::history::{History, State, split_item};
 use pial_engine::prepare::quote;
-use pial_engine::record::{Done, Method, Used};
+use pial_engine::record::{Done, Logged, Method, Used};
 use pial_engine::store::Store;
 use pial_engine::task::Task;
 use pial_engine::work::Work;
@@ -97,14 +98,14 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
             let shown = shown(&loaded.plan, &mut dry, &history, &root, *step, busy)?;
             if arguments.json { format!("{:#}\n", as_json(&shown, &work)) } else { as_text(&shown, &work) }
         }
-        steps => listing(&loaded.plan, &history, steps, busy, arguments.json),
+        steps => listing(&loaded.plan, &history, &work, steps, busy, arguments.json),
     };
     print(&text);
     Ok(ExitCode::SUCCESS)
 }
 
 /// The nodes of a template with their states.
-fn listing(plan: &Plan, history: &History, steps: &[Step], busy: bool, json: bool) -> String {
+fn listing(plan: &Plan, history: &History, work: &Path, steps: &[Step], busy: bool, json: bool) -> String {
     let mut names: Vec<String> = steps.iter().map(|step| plan.node_name(step.node)).collect();
     names.sort_unstable_by(|a, b| natural_order(a, b));
     let state = |name: &str| {
@@ -116,7 +117,10 @@ fn listing(plan: &Plan, history: &History, steps: &[Step], busy: bool, json: boo
         }
     };
     if json {
-        let all = names.iter().map(|name| json!({"node": name, "state": state(name)}));
+        let directories: HashMap<String, String> =
+            steps.iter().map(|step| (plan.node_name(step.node), plan.node_directory(step.node))).collect();
+        let directory = |name: &str| directories.get(name).map(|directory| work.join(directory));
+        let all = names.iter().map(|name| json!({"node": name, "state": state(name), "directory": directory(name)}));
         return format!("{:#}\n", all.collect::<Json>());
     }
     let rows: Vec<Vec<String>> =
@@ -318,6 +322,11 @@ fn values(title: &str, values: &[(String, Value)]) -> String {
     format!("{title}\n{}", table(&rows))
 }
 
+/// Values as the log has them, but with absolute paths: `{"$path": ...}` and `{"$map": [[name, value], ...]}`.
+fn tagged(values: &[(String, Value)]) -> Json {
+    values.iter().map(|(name, value)| (name.clone(), json!(Logged::of(value, "")))).collect()
+}
+
 fn as_json(shown: &Shown, work: &Path) -> Json {
     let map = |values: &[(String, Value)]| {
         values.iter().map(|(n, v)| (n.clone(), v.to_json())).collect::<serde_json::Map<_, _>>()
@@ -349,6 +358,7 @@ fn as_json(shown: &Shown, work: &Path) -> Json {
         "inputs": map(shown.inputs()),
         "result_inputs": shown.result.as_ref().map(|result| map(&result.inputs)),
         "outputs": shown.result.as_ref().map(|result| map(&result.outputs)),
+        "values": shown.result.as_ref().map(|result| tagged(&result.outputs)),
         "failed": shown.failed.as_ref().map(|(message, crash)| json!({"message": message, "crash": crash})),
         "pid": shown.started.map(|(pid, _)| pid),
     })

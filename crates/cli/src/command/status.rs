@@ -9,7 +9,7 @@ use pial_engine::builtin::natural_order;
 use pial_engine::clock::seconds_since_1970;
 use pial_engine::clock::utc;
 use pial_engine::history::{History, LastRun, Past, State, is_item, split_item};
-use pial_engine::work::Work;
+use pial_engine::work::{KEPT_DOCUMENT, Work};
 use serde_json::{Value as Json, json};
 
 use crate::failure::Failure;
@@ -109,6 +109,13 @@ fn find(history: &History) -> Found<'_> {
     found
 }
 
+fn document(run: &LastRun) -> String {
+    match run.document.as_str() {
+        KEPT_DOCUMENT => format!("from standard input, kept as {KEPT_DOCUMENT}"),
+        document => document.to_owned(),
+    }
+}
+
 /// Node, message and crash file of each failure.
 fn failures(history: &History, found: &Found<'_>) -> Result<Vec<(String, String, String)>, Failure> {
     let mut failures = Vec::new();
@@ -140,7 +147,7 @@ fn as_text(
         }
     };
     let mut text = table(&[
-        vec!["document".to_owned(), run.document.clone()],
+        vec!["document".to_owned(), document(run)],
         vec!["begun".to_owned(), utc(run.time)],
         vec!["state".to_owned(), state],
         vec!["nodes".to_owned(), counts(run, standing, found)],

@@ -168,6 +168,7 @@ fn tell_runs(told: &mut Told, reason: &Reason) {
             told.waits_for = Some(node.to_string());
             reason.tell()
         }
+        Reason::Overwrite => "would run: it has `overwrite: true` and so runs every time".to_owned(),
         Reason::Items { .. } | Reason::Gathering => format!("would run: {}", reason.tell()),
     };
     told.changes = changes_in(reason);

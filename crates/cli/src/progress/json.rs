@@ -1,4 +1,7 @@
-//! One JSON event a line on standard output, for programs.
+//! One JSON event a line, for programs: on standard output or elsewhere.
+
+use std::fs::File;
+use std::io::{self, Write};
 
 use pial_core::schedule::Counts;
 use pial_engine::observe::{Observer, Report, Summary};
@@ -12,6 +15,11 @@ const ENOUGH: usize = 8 * 1024;
 #[derive(Debug, Default)]
 pub struct Json {
     lines: Vec<u8>,
+    /// Where the lines go; standard output when nothing stands here.
+    file: Option<File>,
+    /// Whether nobody reads them any more.
+    closed: bool,
+    error: Option<io::Error>,
 }
 
 /// An event; the fields stand on the line in this order, after the event's name.
@@ -44,6 +52,16 @@ impl Observer for Json {
 }
 
 impl Json {
+    /// Writes events to a file, a FIFO, a pipe or a socket.
+    pub fn to(file: File) -> Json {
+        Json { lines: Vec::new(), file: Some(file), closed: false, error: None }
+    }
+
+    /// Why events were given up, told once; a reader that went away is no reason to tell.
+    pub fn error(&mut self) -> Option<io::Error> {
+        self.error.take().filter(|error| error.kind() != io::ErrorKind::BrokenPipe)
+    }
+
     fn take_in(&mut self, report: &Report<'_>) {
         // Text and numbers written to memory do not fail.
         let _ = serde_json::to_writer(&mut self.lines, &event(report));
@@ -51,10 +69,18 @@ impl Json {
     }
 
     fn write(&mut self) {
-        if !self.lines.is_empty() {
-            super::print_bytes(&self.lines);
-            self.lines.clear();
+        if self.lines.is_empty() {
+            return;
         }
+        match &mut self.file {
+            None => super::print_bytes(&self.lines),
+            Some(_) if self.closed => {}
+            Some(file) => {
+                self.error = file.write_all(&self.lines).err();
+                self.closed = self.error.is_some();
+            }
+        }
+        self.lines.clear();
     }
 }
 

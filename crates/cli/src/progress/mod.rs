@@ -1,5 +1,6 @@
 //! What a run shows: JSON events, plain lines, or a display that a person likes.
 
+mod both;
 mod ending;
 mod fancy;
 mod fit;
@@ -13,6 +14,7 @@ use std::io::{self, IsTerminal, Write};
 
 use pial_engine::observe::Observer;
 
+pub use both::{Both, open};
 use frame::Look;
 
 /// The reader of a run's events that the user asked for.

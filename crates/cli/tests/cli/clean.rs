@@ -37,9 +37,9 @@ fn orphans_go_with_their_empty_folders_and_foreign_files_stay() {
     place.write("w.yaml", &SUBJECTS.replace("s: [a é, b]", "s: [b]"));
     place.run(&[]);
     let told = place.json(&["clean", "--orphans", "--dry-run"]);
-    assert!(place.path("work/demo/_s_a é/load").exists(), "{told}");
+    assert!(place.path("work/demo/_s_aé/load").exists(), "{told}");
     place.pial(&["clean", "--orphans"]);
-    assert!(!place.path("work/demo/_s_a é").exists());
+    assert!(!place.path("work/demo/_s_aé").exists());
     assert!(place.path("work/demo/_s_b/load/copy.txt").exists() && place.path("work/demo/mine.txt").exists());
     assert_eq!(place.json(&["plan", "w.yaml"])["cached"], 5);
 }
@@ -103,10 +103,10 @@ fn orphans_of_one_workflow_leave_the_others_alone() {
     let before = second_log();
     place.write("w.yaml", &SUBJECTS.replace("s: [a é, b]", "s: [b]"));
     assert_eq!(place.pial(&["clean", "--orphans"]).code, Some(0));
-    assert!(place.path("work/demo/_s_a é/load/copy.txt").exists());
+    assert!(place.path("work/demo/_s_aé/load/copy.txt").exists());
     assert_eq!(place.pial(&["clean", "--orphans", "w.yaml"]).code, Some(0));
-    assert!(!place.path("work/demo/_s_a é").exists() && place.path("work/demo/_s_b/load/copy.txt").exists());
-    assert!(place.path("work/second/_s_a é/load/copy.txt").exists());
+    assert!(!place.path("work/demo/_s_aé").exists() && place.path("work/demo/_s_b/load/copy.txt").exists());
+    assert!(place.path("work/second/_s_aé/load/copy.txt").exists());
     assert_eq!(second_log(), before);
 }
 
@@ -136,5 +136,5 @@ fn all_has_a_line_for_each_template_and_verbose_for_each_directory() {
     assert!(told.contains("demo: load") && told.contains("2 directories made by pial"), "{told}");
     assert!(!told.contains("_s_b"), "{told}");
     let told = place.pial(&["clean", "--all", "--dry-run", "--verbose"]).out;
-    assert!(told.contains("demo/_s_b/load     made by pial"), "{told}");
+    assert!(told.contains("demo/_s_b/load    made by pial"), "{told}");
 }

@@ -48,7 +48,7 @@ fn show_has_command_values_and_use() {
     let json = place.json(&["show", "load[s=a é]"]);
     assert_eq!(json["command"].as_array().unwrap()[1..], ["HERE/in/a é.txt", "copy.txt"]);
     assert_eq!(json["key"], json["result_key"]);
-    assert_eq!(json["outputs"]["out"], "HERE/work/demo/_s_a é/load/copy.txt");
+    assert_eq!(json["outputs"]["out"], "HERE/work/demo/_s_aé/load/copy.txt");
     assert!(json["used"]["wall_s"].as_f64().unwrap() >= 0.0);
     assert_eq!((&json["state"], &json["results"]), (&"done in the last run".into(), &1.into()));
     let text = place.pial(&["show", "load[s=a é]"]).out;
@@ -68,6 +68,31 @@ fn show_lists_the_nodes_of_a_template_and_tells_of_items() {
     assert!(place.pial(&["show", "each"]).out.contains("2 items"));
     let failed = failing();
     assert!(failed.pial(&["show", "items"]).out.contains("failed in the last run"));
+}
+
+#[test]
+fn show_gives_values_as_programs_want_them() {
+    let place = Place::with(
+        "
+pial: 1
+nodes:
+  file: {command: [touch, '{out}'], outputs: {out: a.txt}}
+  all:
+    builtin: identity
+    inputs: {files: [{from: file.out}], map: {value: {b: 1, a: [0.1, null, {$path: x}]}}}
+",
+    );
+    place.run(&[]);
+    let values = &place.json(&["show", "all"])["values"];
+    let there = "HERE/work/workflow/file/a.txt";
+    assert_eq!(values["files"], serde_json::json!([{"$path": there}]));
+    let inner = serde_json::json!({"$map": [["$path", "x"]]});
+    assert_eq!(values["map"], serde_json::json!({"$map": [["b", 1], ["a", [0.1, null, inner]]]}));
+    let several = Place::with(SUBJECTS);
+    several.run(&[]);
+    let listed = several.json(&["show", "count"]);
+    assert_eq!((&listed[1]["node"], &listed[1]["state"]), (&"count[s=b]".into(), &"done in the last run".into()));
+    assert_eq!(listed[1]["directory"], "HERE/work/demo/_s_b/count");
 }
 
 #[test]

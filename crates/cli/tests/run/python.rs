@@ -269,7 +269,7 @@ fn a_killed_step_is_one_failure_and_the_next_run_does_what_is_left() {
         let step = wait_for("a step", || {
             let inside = |pid: &u32| {
                 std::fs::read_link(format!("/proc/{pid}/cwd"))
-                    .is_ok_and(|d| d.starts_with(&work.canonicalize().unwrap_or_else(|_| work.clone())))
+                    .is_ok_and(|d| d.starts_with(work.canonicalize().unwrap_or_else(|_| work.clone())))
             };
             processes_with("pial.worker").into_iter().find(inside)
         });

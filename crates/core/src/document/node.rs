@@ -6,7 +6,7 @@ use super::{
     Expression, ExpressionKind, Input, Iterate, Join, Map, Name, Nested, Node, Output, OutputSource, Resources, Unread,
     Word, Work,
 };
-use super::{expression, function, parse_text};
+use super::{expression, function, nipype, parse_text};
 use crate::tree::{Entry, Kind, Problem, Tree};
 use crate::value::Type;
 
@@ -26,8 +26,13 @@ const KEYS: &[&str] = &[
     "itersource",
     "resources",
     "retries",
+    "overwrite",
     "environment",
     "shell",
+    "nipype",
+    "title",
+    "directory",
+    "version",
 ];
 pub(super) const WORKS: [&str; 5] = ["interface", "command", "function", "builtin", "workflow"];
 
@@ -48,6 +53,7 @@ pub(super) fn read(entry: Entry, problems: &mut Vec<Problem>) -> Node {
     let mut fields = Fields::of(entry.value, &what, KEYS, problems);
     fields.take("description");
     let work = work(&mut fields, &name, problems);
+    let nipype = nipype::read(&mut fields, &name, problems);
     let typed = matches!(work, None | Some(Work::Command(_) | Work::Shell(_) | Work::Function(_)));
     let inputs = fields.mapping("inputs", problems);
     let inputs = inputs.into_iter().map(|entry| input(entry, typed, problems)).collect();
@@ -85,7 +91,9 @@ pub(super) fn read(entry: Entry, problems: &mut Vec<Problem>) -> Node {
         itersource: itersource.map(|(node, _)| node),
         resources: fields.take("resources").map_or_else(Resources::default, |t| workflow::resources(t, problems)),
         retries: fields.take("retries").and_then(|tree| retries(&tree, problems)),
+        overwrite: fields.flag("overwrite", problems).unwrap_or(false),
         environment: fields.take("environment").map_or_else(Vec::new, |t| workflow::environment(t, problems)),
+        nipype,
         name,
         work: work.unwrap_or(Work::Broken),
         inputs,
@@ -113,7 +121,9 @@ fn broken(name: Name) -> Node {
         itersource: None,
         resources: Resources::default(),
         retries: None,
+        overwrite: false,
         environment: Vec::new(),
+        nipype: None,
         unread: Unread::default(),
     }
 }
@@ -287,12 +297,13 @@ fn map(tree: Tree, problems: &mut Vec<Problem>) -> Map {
     let (mark, before) = (tree.mark, problems.len());
     let map = match tree.kind {
         Kind::Map(_) => {
-            let mut fields = Fields::of(tree, "`map`", &["over", "nested"], problems);
+            let mut fields = Fields::of(tree, "`map`", &["over", "nested", "serial"], problems);
             let nested = fields.flag("nested", problems).unwrap_or(false);
+            let serial = fields.flag("serial", problems).unwrap_or(false);
             let over = fields.take("over").map_or_else(Vec::new, |tree| names(tree, "`over`", problems));
-            Map { fields: over, nested }
+            Map { fields: over, nested, serial }
         }
-        _ => Map { fields: names(tree, "`map`", problems), nested: false },
+        _ => Map { fields: names(tree, "`map`", problems), nested: false, serial: false },
     };
     if map.fields.is_empty() && problems.len() == before {
         problems.push(Problem::at(mark, "`map` names no input to run over".to_owned()));

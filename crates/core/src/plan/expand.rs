@@ -3,7 +3,7 @@
 use super::bind::{Bindings, BoundNode};
 use super::flatten::environment;
 use super::state::{Pending, State};
-use super::{Binding, Edge, Plan, PlanOutput, Request, Template, check};
+use super::{Binding, Edge, Plan, PlanOutput, Request, Template, check, folders};
 use crate::arena::{Arena, AxisId, Id, NodeId, RequestId, SpaceId, TemplateId};
 use crate::space::SpaceError;
 use crate::tree::{Mark, Problem};
@@ -172,6 +172,7 @@ fn assemble(
         requests: Arena::default(),
         outputs: Vec::new(),
         order,
+        folders: folders::Folders::default(),
         edges: Vec::new(),
         outgoing: Vec::new(),
         incoming: Vec::new(),
@@ -180,6 +181,7 @@ fn assemble(
     };
     plan.spaces.over(&[]).ok();
     let State { scopes, pending, .. } = state;
+    let owners = folders::owners(plan.spaces.axes.len(), &pending);
     for (node, pending) in bindings.nodes.into_iter().zip(pending) {
         let space = spaces[plan.templates.len()];
         let template = template(&mut plan, &scopes[pending.scope], pending, node, space);
@@ -199,6 +201,7 @@ fn assemble(
         let space = plan.spaces.over(&axes).map_err(|e| vec![Problem::at(name.mark, e.to_string())])?;
         plan.outputs.push(PlanOutput { name: name.text, binding, space });
     }
+    plan.folders = folders::Folders::of_plan(&plan, &owners);
     Ok(plan)
 }
 
@@ -219,7 +222,10 @@ fn template(
         named: resources.named,
     };
     Template {
-        name: format!("{}{}", scope.site.prefix, node.name.text),
+        name: match &node.nipype {
+            Some(nipype) => nipype.title.clone(),
+            None => format!("{}{}", scope.site.prefix, node.name.text),
+        },
         mark: node.name.mark,
         file: scope.site.file.clone(),
         work,
@@ -231,8 +237,10 @@ fn template(
         request: request_id(plan, request),
         time_s,
         retries: node.retries.unwrap_or(0),
+        overwrite: node.overwrite,
         environment: environment(scope, &mut node),
         base: std::rc::Rc::clone(&scope.site.base),
+        nipype: node.nipype.take(),
         first: NodeId(plan.nodes),
     }
 }

@@ -159,6 +159,7 @@ impl Flattener<'_> {
             ("join", node.join.is_some()),
             ("iterables", !node.iterables.is_empty()),
             ("retries", node.retries.is_some()),
+            ("overwrite", node.overwrite),
         ] {
             if present {
                 let message =

@@ -179,7 +179,7 @@ impl Source {
     }
 }
 
-/// Iterated parameters in groups that advance together.
+/// Iterated parameters in groups that advance together, each where its first one is declared.
 fn synchronized(
     state: &mut State,
     scope: usize,
@@ -187,6 +187,7 @@ fn synchronized(
     groups: &[Vec<Name>],
     bound: &HashMap<String, Bound>,
 ) -> Vec<Vec<Source>> {
+    let order: HashMap<String, usize> = sources.iter().enumerate().map(|(at, s)| (s.name.text.clone(), at)).collect();
     let mut together = Vec::new();
     for names in groups {
         let mut group = Vec::new();
@@ -204,7 +205,9 @@ fn synchronized(
         together.push(group);
     }
     let alone = sources.into_iter().map(|source| vec![source]);
-    alone.chain(together).filter(|group| !group.is_empty()).collect()
+    let mut groups: Vec<Vec<Source>> = alone.chain(together).filter(|group| !group.is_empty()).collect();
+    groups.sort_by_key(|group| group.iter().filter_map(|source| order.get(&source.name.text)).min().copied());
+    groups
 }
 
 /// Makes one axis of a group; `find` gives the axis of a name its values depend on.
@@ -285,13 +288,20 @@ fn refuse_repeats(state: &mut State, scope: usize, axis: &Axis, range: std::ops:
     let mut seen = HashSet::with_capacity(range.len());
     for at in range {
         let texts: Vec<String> =
-            axis.fields.iter().map(|f| f.values.get(at as usize).map_or_else(String::new, Value::to_string)).collect();
+            axis.fields.iter().map(|f| f.values.get(at as usize).map_or_else(String::new, name_of)).collect();
         let text = texts.join(", ");
         if !seen.insert(texts) {
             let mark = marks.get(at as usize).copied().unwrap_or_default();
             report(state, scope, mark, format!("`{text}` stands twice among the values of `{}`", axis.fields[0].name));
         }
     }
+}
+
+/// The text of a value in the name of a node.
+fn name_of(value: &Value) -> String {
+    let mut name = String::new();
+    super::python::write_name(value, &mut name);
+    name
 }
 
 /// The value as one of the type; `None` when it is none, which is reported.

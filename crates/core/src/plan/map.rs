@@ -68,6 +68,11 @@ impl Items {
         Ok(Items { count: shape.count(), shape })
     }
 
+    /// So many items of which no more is known.
+    pub fn counted(count: usize) -> Items {
+        Items { count, shape: Shape::List(vec![Shape::Item; count]) }
+    }
+
     /// How many runs there are.
     pub fn len(&self) -> usize {
         self.count
@@ -150,7 +155,7 @@ mod tests {
             (false, "[[1,2],[3]]", "[4,5]", 2, "[[3],5]"),
             (false, "[]", "[]", 0, "[null,null]"),
         ] {
-            let map = Map { fields: vec![0, 1], nested };
+            let map = Map { fields: vec![0, 1], nested, serial: false };
             let inputs = [("a".to_owned(), list(a)), ("b".to_owned(), list(b))];
             let items = Items::find(&map, &["a", "b"], &inputs).unwrap();
             assert_eq!(items.len(), count, "{a}");
@@ -159,7 +164,7 @@ mod tests {
                 assert_eq!(Value::List(one.into_iter().map(|(_, v)| v).collect()), list(second), "{a}");
             }
         }
-        let map = Map { fields: vec![0], nested: true };
+        let map = Map { fields: vec![0], nested: true, serial: false };
         let inputs = [("a".to_owned(), list("[[1,2],[],[3]]"))];
         let items = Items::find(&map, &["a"], &inputs).unwrap();
         let out = items.collect(vec![Value::Int(7), Value::Int(8), Value::Int(9)]);
@@ -168,7 +173,7 @@ mod tests {
 
     #[test]
     fn unequal_lengths_are_named() {
-        let map = Map { fields: vec![0, 1], nested: false };
+        let map = Map { fields: vec![0, 1], nested: false, serial: false };
         let inputs = [("a".to_owned(), list("[1,2]")), ("b".to_owned(), list("[1]"))];
         let error = Items::find(&map, &["a", "b"], &inputs).unwrap_err();
         assert_eq!(error.to_string(), "`a` has 2 items and `b` has 1; mapped inputs must be equally long");

@@ -6,7 +6,7 @@
 use std::rc::Rc;
 
 use crate::arena::{Arena, AxisId, Id, NodeId, RequestId, SpaceId, TemplateId};
-use crate::document::{Function, Output, Piece};
+use crate::document::{Function, Nipype, Output, Piece};
 use crate::interface::Interface;
 use crate::space::{Projection, Spaces};
 use crate::tree::{Mark, Problem};
@@ -18,10 +18,13 @@ mod command;
 mod evaluate;
 mod expand;
 mod flatten;
+mod folders;
 mod iterate;
 mod known;
 mod map;
 mod naming;
+mod python;
+mod sha1;
 mod state;
 
 pub use command::{CommandSignature, fill};
@@ -43,6 +46,7 @@ pub struct Plan {
     pub outputs: Vec<PlanOutput>,
     /// The templates in an order in which each comes after all it depends on.
     pub order: Vec<TemplateId>,
+    folders: folders::Folders,
     edges: Vec<Edge>,
     outgoing: Vec<u32>,
     incoming: Vec<u32>,
@@ -77,10 +81,14 @@ pub struct Template {
     pub time_s: Option<f64>,
     /// How often it is tried again.
     pub retries: u32,
+    /// Whether it runs every time, whatever results it has.
+    pub overwrite: bool,
     /// Variables added to its environment.
     pub environment: Rc<[(String, String)]>,
     /// The directory its relative paths start from.
     pub base: Rc<str>,
+    /// What makes it a node of nipype's.
+    pub nipype: Option<Box<Nipype>>,
     /// Its first node in the plan.
     pub first: NodeId,
 }
@@ -167,6 +175,8 @@ pub struct Map {
     pub fields: Vec<usize>,
     /// Whether lists of lists are run over to their leaves.
     pub nested: bool,
+    /// Whether the items run one after the other.
+    pub serial: bool,
 }
 
 /// What a step needs while it runs.

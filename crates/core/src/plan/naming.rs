@@ -2,12 +2,10 @@
 
 use std::collections::HashMap;
 
-use super::Plan;
+use super::folders::{Group, shortened};
+use super::{Plan, python};
 use crate::arena::NodeId;
 use crate::value::Value;
-
-/// A directory name longer than this is replaced by its digest, as nipype does at the same length.
-const LONGEST_DIRECTORY: usize = 252;
 
 impl Plan {
     /// The name of a node: `preproc.denoise[subject=sub-01]`.
@@ -19,7 +17,7 @@ impl Plan {
             name.push(if at == 0 { '[' } else { ',' });
             name.push_str(field);
             name.push('=');
-            value.write_to(&mut name);
+            python::write_name(value, &mut name);
         }
         if name.len() > template.name.len() {
             name.push(']');
@@ -27,9 +25,14 @@ impl Plan {
         name
     }
 
-    /// The directory of a node relative to the working directory: `dwi/preproc/_subject_sub-01/denoise`.
+    /// The directory of a node relative to the working directory: `dwi/preproc/_subject_sub-01/denoise`. Absolute for a
+    /// node of nipype's.
     pub fn node_directory(&self, node: NodeId) -> String {
+        let id = self.template_of(node);
         let (template, point) = self.locate(node);
+        if let Some(nipype) = &template.nipype {
+            return nipype.directory.clone();
+        }
         let mut directory = self.name.clone();
         let (outer, own) = match template.name.rsplit_once('.') {
             Some((outer, own)) => (outer, own),
@@ -39,11 +42,19 @@ impl Plan {
             directory.push('/');
             directory.push_str(part);
         }
-        let fields: Vec<(&str, &Value)> = self.fields(template.space, point).collect();
-        let parts: Vec<String> = fields.iter().map(|(name, value)| label(name, value, &fields)).collect();
-        if !parts.is_empty() {
-            directory.push('/');
-            directory.push_str(&shortened(parts.concat()));
+        for layer in self.folders.of(id) {
+            let coordinate = |axis| self.spaces.coordinate(template.space, point, axis).unwrap_or(0);
+            let label = |group: &Group| {
+                group.iter().map(|axis| self.folders.label(&self.spaces, *axis, coordinate(*axis))).collect()
+            };
+            let mut labels: Vec<String> = layer.groups.iter().map(label).collect();
+            if layer.by_text {
+                labels.sort_unstable();
+            }
+            for label in labels {
+                directory.push('/');
+                directory.push_str(&shortened(label));
+            }
         }
         directory.push('/');
         directory.push_str(own);
@@ -77,20 +88,4 @@ impl Plan {
     pub fn template_names(&self) -> HashMap<&str, u32> {
         self.templates.iter().map(|(id, template)| (template.name.as_str(), self.points(id))).collect()
     }
-}
-
-/// `_subject_sub-01`; a slash becomes two dots as in nipype. A value so changed, or one that reads like the label of
-/// another field, carries its digest, so that two nodes never share a directory.
-fn label(name: &str, value: &Value, fields: &[(&str, &Value)]) -> String {
-    let text = value.to_string();
-    let like_another = fields.len() > 1 && fields.iter().any(|(field, _)| text.contains(&format!("_{field}_")));
-    if !like_another && !text.contains(['/', '\0']) {
-        return format!("_{name}_{text}");
-    }
-    let digest = blake3::hash(text.as_bytes()).to_hex();
-    format!("_{name}_{}-{}", text.replace('/', "..").replace('\0', ""), &digest[..6])
-}
-
-fn shortened(text: String) -> String {
-    if text.len() <= LONGEST_DIRECTORY { text } else { blake3::hash(text.as_bytes()).to_hex().to_string() }
 }

@@ -162,7 +162,10 @@ pub struct Scheduler<'p> {
 
 #[derive(Debug, Clone, Copy)]
 struct Mapping {
+    items: u32,
     left: u32,
+    /// Whether each item waits for the one before it.
+    serial: bool,
     failed: bool,
     all_cached: bool,
 }
@@ -276,11 +279,12 @@ impl<'p> Scheduler<'p> {
             self.fail(node, State::Skipped, actions);
             return;
         }
-        self.maps.insert(node, Mapping { left: items, failed: false, all_cached: true });
+        let serial = self.plan.locate(node).0.map.as_ref().is_some_and(|map| map.serial);
+        self.maps.insert(node, Mapping { items, left: items, serial, failed: false, all_cached: true });
         if items == 0 {
             actions.push(Action::Collate(node));
         }
-        for item in 0..items {
+        for item in 0..if serial { items.min(1) } else { items } {
             self.enqueue(Step { node, item: Some(item) });
         }
     }
@@ -331,7 +335,11 @@ impl<'p> Scheduler<'p> {
         map.left -= 1;
         map.failed |= failed;
         map.all_cached &= cached;
+        let next = map.items - map.left;
         if map.left > 0 {
+            if map.serial && !self.ending {
+                self.enqueue(Step { node, item: Some(next) });
+            }
             return;
         }
         if map.failed {

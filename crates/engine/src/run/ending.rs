@@ -12,7 +12,7 @@ use pial_core::value::Value;
 use super::{Active, Engine, EngineError, Phase};
 use crate::clock::{seconds_since_1970, utc};
 use crate::collect::collect;
-use crate::crash::Crash;
+use crate::crash::{Crash, TAIL};
 use crate::launch::Capture;
 use crate::observe::Report;
 use crate::python::Described;
@@ -59,17 +59,31 @@ impl Engine<'_> {
                 (Ok(()), None) => self.succeeded(step, attempt, task, usage),
                 (Ok(()), Some(message)) => self.failed(step, attempt, &task, message, ended.status, usage),
             },
+            Phase::Function(task, id, ask) if task.is_nipype => {
+                let printed = self.captures.tail(capture, TAIL).map_err(EngineError::io("read what a step printed"))?;
+                self.visited((step, attempt), task, id, *ask, printed, (ended.status, bad, usage))
+            }
             Phase::Function(task, id, _) => match self.captures.settle(capture, &task.scratch) {
                 Err(error) => {
                     let message =
                         format!("its output cannot be kept ({error}); did it remove or fill its own directory?");
                     self.fail_unless_disk(step, attempt, &task, message, &error, usage.used)
                 }
-                Ok(()) => match self.outcome(&task, id, ended, bad) {
-                    Ok(outputs) => self.publish_outputs(step, attempt, task, outputs, usage),
-                    Err(message) => self.failed(step, attempt, &task, message, ended.status, usage),
-                },
+                Ok(()) => {
+                    let outcome = match (stopped, bad) {
+                        (Some(_), Some(bad)) => Err(bad),
+                        (_, bad) => self.outcome(&task, id, ended, bad),
+                    };
+                    match outcome {
+                        Ok(outputs) => self.publish_outputs(step, attempt, task, outputs, usage),
+                        Err(message) => self.failed(step, attempt, &task, message, ended.status, usage),
+                    }
+                }
             },
+            Phase::Ran(running) => {
+                let timed_out = bad.filter(|_| stopped.is_some());
+                self.command_ended((step, attempt), *running, ended, capture, timed_out, usage)
+            }
             Phase::Builtin(task) => self.builtin_ended(step, attempt, task, capture, bad, usage),
             Phase::ReadingInputs => {
                 let (digests, message) = self.captures.read(capture).map_err(EngineError::io("read digests"))?;
@@ -99,8 +113,13 @@ impl Engine<'_> {
     /// A process that the user ended: there is nothing to tell and nothing to keep.
     pub(super) fn cancelled(&mut self, step: Step, capture: Capture, phase: &Phase) -> Result<(), EngineError> {
         self.captures.discard(capture).map_err(EngineError::io("empty a file for output"))?;
-        if let Phase::Command(task) | Phase::Builtin(task) | Phase::Function(task, ..) = phase {
-            let _ = crate::work::remove(&task.scratch);
+        match phase {
+            // What nipype began it sees to itself.
+            Phase::Function(task, ..) if task.is_nipype => {}
+            Phase::Command(task) | Phase::Builtin(task) | Phase::Function(task, ..) => {
+                let _ = crate::work::remove(&task.scratch);
+            }
+            Phase::Ran(_) | Phase::ReadingInputs | Phase::ReadingOutputs(..) => {}
         }
         self.event(step, Ending::FailedForGood);
         Ok(())
@@ -137,7 +156,7 @@ impl Engine<'_> {
             signal: status.signal(),
             ..self.crash(step, attempt, task, message, usage.used)
         };
-        self.write_failure(step, attempt, task, crash, Ending::Failed)
+        self.write_failure(step, attempt, task, crash, Ending::Failed, None)
     }
 
     /// A step that ended well: its outputs are found, published and recorded.
@@ -201,6 +220,11 @@ impl Engine<'_> {
             let message = format!("{} left {} processes running, which were ended", task.name, usage.strays);
             self.observer.report(&Report::Warning(&message));
         }
+        if self.found_by_nipype {
+            self.observer.report(&Report::NodeCached { node: &task.name });
+            self.events.push_back(Event::Hit(step));
+            return Ok(());
+        }
         self.observer.report(&Report::NodeDone { node: &task.name, used: usage.used, directory: &task.directory });
         self.event(step, Ending::Succeeded);
         Ok(())
@@ -234,7 +258,12 @@ impl Engine<'_> {
                 Err(StoreError::Log(error)) => return Err(error.into()),
                 Err(error) => return self.fail(step, attempt, &task, error.to_string(), used, Ending::Failed),
             }
-            if let Some(place) = self.store.look_up(&task.name, &task.key, false)? {
+            let known = if self.plan.locate(step.node).0.overwrite {
+                None
+            } else {
+                self.store.look_up(&task.name, &task.key, false)?
+            };
+            if let Some(place) = known {
                 self.hit(step, &task.name, place);
                 return Ok(());
             }
@@ -257,6 +286,9 @@ impl Engine<'_> {
 
     pub(super) fn collate(&mut self, node: NodeId) -> Result<(), EngineError> {
         let step = Step { node, item: None };
+        if self.plan.locate(node).0.nipype.is_some() {
+            return self.collate_nipype(node);
+        }
         let Some(map) = self.maps.remove(&node) else {
             self.event(step, Ending::FailedForGood);
             return Ok(());
@@ -295,10 +327,10 @@ impl Engine<'_> {
         ending: Ending,
     ) -> Result<(), EngineError> {
         let crash = self.crash(step, attempt, task, message, used);
-        self.write_failure(step, attempt, task, crash, ending)
+        self.write_failure(step, attempt, task, crash, ending, None)
     }
 
-    fn crash(&self, step: Step, attempt: u32, task: &Task, message: String, used: Option<Used>) -> Crash {
+    pub(super) fn crash(&self, step: Step, attempt: u32, task: &Task, message: String, used: Option<Used>) -> Crash {
         let job = task.job.as_ref();
         let program = job.map(|job| job.program.to_string_lossy().into_owned());
         Crash {
@@ -326,14 +358,16 @@ impl Engine<'_> {
         }
     }
 
-    /// Keeps what the step left where a person looks for it, and tells of the failure.
-    fn write_failure(
+    /// Keeps what the step left where a person looks for it, and tells of the failure, with the crash file that it left
+    /// itself if there is one.
+    pub(super) fn write_failure(
         &mut self,
         step: Step,
         attempt: u32,
         task: &Task,
         crash: Crash,
         ending: Ending,
+        other: Option<String>,
     ) -> Result<(), EngineError> {
         let directory = self.absolute(&task.directory);
         if task.scratch.is_dir() {
@@ -341,14 +375,16 @@ impl Engine<'_> {
             let _ = publish(&task.scratch, &directory);
         }
         let crash = crash.complete(&directory).with_last_words();
-        let file = match crash.write(&self.absolute("crash")) {
-            Ok(file) => format!("crash/{file}"),
+        let elsewhere = self.options.crash_directory.as_deref();
+        let file = match crash.write(&self.absolute(elsewhere.unwrap_or("crash"))) {
+            Ok(file) => format!("{}/{file}", elsewhere.unwrap_or("crash").trim_end_matches('/')),
             Err(error) => {
                 let message = format!("the crash file of {} cannot be written: {error}", task.name);
                 self.observer.report(&Report::Warning(&message));
                 String::new()
             }
         };
+        let file = other.unwrap_or(file);
         let retry = ending == Ending::Failed && !self.interrupted && attempt <= self.plan.locate(step.node).0.retries;
         // Told before it is logged: on a full disk the user must still hear of it.
         self.observer.report(&Report::NodeFailed { node: &task.name, message: &crash.message, crash: &file, retry });

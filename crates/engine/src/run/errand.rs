@@ -102,6 +102,7 @@ impl Engine<'_> {
             arguments: &words,
             directory: &self.work.path.clone(),
             environment: &[],
+            whole_environment: false,
             input: Some(&file),
             mark: &self.mark.clone(),
             step,

@@ -21,13 +21,14 @@ use crate::record::{End, Record, Run, Start};
 use crate::store::{Store, StoreError};
 use crate::sys::{self, Signal, Signals};
 use crate::task::Task;
-use crate::work::{Work, WorkError};
+use crate::work::{KEPT_DOCUMENT, Work, WorkError};
 use devices::Devices;
 use strays::Children;
 
 mod devices;
 mod ending;
 mod errand;
+mod nipype;
 mod python;
 pub(crate) mod start;
 mod strays;
@@ -44,6 +45,8 @@ pub struct Options {
     pub work: PathBuf,
     /// The document's absolute path, or `-`; for the log.
     pub document: String,
+    /// The text of a document that has no file, which is then kept in the working directory.
+    pub document_text: Option<String>,
     /// Parameters set from outside; for the log.
     pub settings: Vec<(String, serde_json::Value)>,
     /// The directory that relative paths in settings start from; for the log.
@@ -54,6 +57,8 @@ pub struct Options {
     pub fail_fast: bool,
     /// Seconds between asking a step to end and killing it.
     pub grace_s: f64,
+    /// The absolute path of the directory for crash files, when it is not `crash` in the working directory.
+    pub crash_directory: Option<String>,
     /// The pial executable, started for the guardian and for errands.
     pub helper: PathBuf,
 }
@@ -131,6 +136,7 @@ pub fn run(
         not_ours: children.now(),
         children,
         had_strays: false,
+        found_by_nipype: false,
         events: VecDeque::from([Event::Begin]),
         began: Instant::now(),
         interrupted: false,
@@ -162,6 +168,8 @@ struct Engine<'r> {
     children: Children,
     /// Whether any step left processes behind.
     had_strays: bool,
+    /// Whether what is being recorded was found by nipype to be done before.
+    found_by_nipype: bool,
     events: VecDeque<Event>,
     began: Instant,
     interrupted: bool,
@@ -193,8 +201,10 @@ struct Active {
 enum Phase {
     /// It is the step's own command.
     Command(Box<Task>),
-    /// It is a Python function: its task, its number with the interpreter, variables added to its environment.
-    Function(Box<Task>, u64, Vec<(String, String)>),
+    /// It is a Python function: its task, its number with the interpreter, what was asked.
+    Function(Box<Task>, u64, Box<python::Ask>),
+    /// It is the command of a node of nipype's.
+    Ran(Box<nipype::Running>),
     /// It carries out a built-in that moves data.
     Builtin(Box<Task>),
     /// It reads large inputs before the step can be looked up.
@@ -205,6 +215,9 @@ enum Phase {
 
 impl Engine<'_> {
     fn run(&mut self) -> Result<Summary, EngineError> {
+        if let Some(text) = &self.options.document_text {
+            self.work.keep_document(text).map_err(EngineError::io("keep the document"))?;
+        }
         self.store.log.append(&Record::Run(Box::new(self.run_record())))?;
         self.observer.report(&Report::Started { nodes: self.plan.len() as u32, work: &self.options.work });
         while !self.perform_all()? {
@@ -229,8 +242,9 @@ impl Engine<'_> {
     }
 
     fn run_record(&self) -> Run<'static> {
+        let kept = self.options.document_text.is_some();
         Run {
-            document: self.options.document.clone().into(),
+            document: if kept { KEPT_DOCUMENT.into() } else { self.options.document.clone().into() },
             settings: self.options.settings.iter().map(|(k, v)| (k.clone().into(), v.clone())).collect(),
             directory: self.options.directory.clone().into(),
             nodes: self.plan.len() as u32,
@@ -351,6 +365,8 @@ impl Engine<'_> {
     }
 
     fn finish(&mut self) -> Result<Summary, EngineError> {
+        // Only what puts items together can still run, in a run that was ended.
+        self.active.clear();
         self.end_python();
         self.end_strays(None);
         if self.had_strays {

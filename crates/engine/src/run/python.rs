@@ -15,9 +15,10 @@ use pial_core::schedule::{Reason, Step};
 use pial_core::value::{Type, Value};
 
 use super::{Active, Engine, EngineError, Phase};
+use crate::launch::Capture;
 use crate::observe::Report;
-use crate::python::{self, ERRORS, Interpreter, News, PROTOCOL, RESTART, Returned, Start};
-use crate::record::Logged;
+use crate::python::{self, ERRORS, Interpreter, News, PROTOCOL, Returned, Start, Visited};
+use crate::record::{Logged, Used};
 use crate::sys::{self, Ended};
 use crate::task::Task;
 use crate::work::make_scratch;
@@ -39,8 +40,54 @@ pub(super) struct Python {
     /// Modules that must not be imported before a step wants them.
     skip: Vec<String>,
     bare: bool,
+    /// Whether the interpreter ends of itself, to be started again.
+    restarts: bool,
     /// How often it died since a step began.
     deaths: u32,
+}
+
+/// What is asked of Python for a step.
+#[derive(Default)]
+pub(super) struct Ask {
+    /// Variables added to the environment.
+    pub environment: Vec<(String, String)>,
+    /// Why Python is visited, for a node of nipype's.
+    pub visit: Option<Visit>,
+    /// What its processes before this one used.
+    pub used: Option<Used>,
+    /// What its command printed, as long as Python may read it.
+    pub command: Option<Capture>,
+}
+
+/// Why Python is visited for a node of nipype's.
+#[derive(Debug)]
+pub(super) struct Visit {
+    pub phase: &'static str,
+    /// How its command ended.
+    pub ran: Option<serde_json::Value>,
+}
+
+impl Ask {
+    /// The first thing asked.
+    pub fn new(environment: Vec<(String, String)>, visit: Option<Visit>) -> Ask {
+        Ask { environment, visit, ..Ask::default() }
+    }
+}
+
+impl Visit {
+    /// To run, or to say what is to run.
+    pub const RUN: &str = "run";
+    /// The same for an item of a map node.
+    pub const ITEM: &str = "item";
+    /// To say what a command that ran left.
+    pub const COLLECT: &str = "collect";
+    /// To put the results of all items together.
+    pub const COLLATE: &str = "collate";
+
+    /// A visit before any command ran.
+    pub fn new(phase: &'static str) -> Visit {
+        Visit { phase, ran: None }
+    }
 }
 
 impl Python {
@@ -51,7 +98,7 @@ impl Python {
 
     /// The interpreter's process.
     pub fn pid(&self) -> Option<u32> {
-        self.interpreter.as_ref().map(|interpreter| interpreter.pid)
+        self.interpreter.as_ref().and_then(|interpreter| interpreter.pid)
     }
 
     /// Whether steps were asked for that have not begun.
@@ -81,14 +128,16 @@ impl Engine<'_> {
         step: Step,
         attempt: u32,
         task: Box<Task>,
-        environment: Vec<(String, String)>,
+        ask: Ask,
     ) -> Result<(), EngineError> {
-        let made = make_scratch(&task.scratch);
-        made.map_err(EngineError::io(format!("make the directory {}", task.scratch.display())))?;
+        if !task.is_nipype {
+            let made = make_scratch(&task.scratch);
+            made.map_err(EngineError::io(format!("make the directory {}", task.scratch.display())))?;
+        }
         let capture = self.captures.take().map_err(EngineError::io("open a file for output"))?;
         self.python.last += 1;
         let id = self.python.last;
-        let phase = Phase::Function(task, id, environment);
+        let phase = Phase::Function(task, id, Box::new(ask));
         let name = crate::task::step_name(&self.store, step);
         let active = Active { step, attempt, name, began: self.now(), capture, phase, stopped: None };
         self.python.asked.insert(id, active);
@@ -109,19 +158,28 @@ impl Engine<'_> {
         let result = self.result_file(id);
         let Some(call) = self.python.asked.get(&id).and_then(Active::call) else { return Ok(()) };
         let number = self.python.number(&call.function);
-        let Some(Active { phase: Phase::Function(task, _, environment), step, name, capture, .. }) =
-            self.python.asked.get(&id)
+        let Some(Active { phase: Phase::Function(task, _, ask), step, name, capture, .. }) = self.python.asked.get(&id)
         else {
             return Ok(());
         };
-        let cpus = self.plan.requests[self.plan.locate(step.node).0.request].cpus;
+        let template = self.plan.locate(step.node).0;
+        let cpus = self.plan.requests[template.request].cpus;
         let (stdout, stderr) = capture.paths();
+        let scratch = task.scratch.to_string_lossy();
         let request = python::Call {
             node: name,
-            directory: &task.scratch.to_string_lossy(),
+            // nipype goes to the directories of its nodes itself.
+            directory: if task.is_nipype { &self.options.directory } else { &scratch },
             inputs: task.inputs.iter().map(|(name, value)| (name.as_str(), Logged::of(value, "//"))).collect(),
             outputs: expected(&call),
-            environment,
+            environment: &ask.environment,
+            nipype: template.nipype.as_deref().zip(ask.visit.as_ref()).map(|(nipype, visit)| Visited {
+                spool: &nipype.spool,
+                at: nipype.at,
+                phase: visit.phase,
+                item: step.item,
+                ran: visit.ran.as_ref(),
+            }),
             cpus: (cpus.floor() as u64).max(1),
             stdout,
             stderr,
@@ -145,8 +203,8 @@ impl Engine<'_> {
         };
         let started = Interpreter::start(&start);
         let interpreter = started.map_err(|error| format!("cannot start {}: {error}", program.display()))?;
-        if let Some(guardian) = &mut self.guardian {
-            guardian.began(interpreter.pid);
+        if let (Some(guardian), Some(pid)) = (&mut self.guardian, interpreter.pid) {
+            guardian.began(pid);
         }
         self.python.interpreter = Some(interpreter);
         Ok(())
@@ -171,7 +229,10 @@ impl Engine<'_> {
                     self.function_ended(id, &ended)?;
                 }
                 News::Warning { message } => self.observer.report(&Report::Warning(&message)),
-                News::Restart { skip } => self.python.skip.extend(skip),
+                News::Restart { skip } => {
+                    self.python.skip.extend(skip);
+                    self.python.restarts = true;
+                }
             }
         }
         self.restart_python()
@@ -212,15 +273,21 @@ impl Engine<'_> {
     /// interpreter.
     fn restart_python(&mut self) -> Result<(), EngineError> {
         let at_end = self.python.interpreter.as_ref().is_some_and(Interpreter::is_at_end);
-        if let (true, None, Some(pid)) = (at_end, self.python.ended, self.python.pid()) {
+        if !at_end {
+            return Ok(());
+        }
+        let own = self.python.pid();
+        if let (None, Some(pid)) = (self.python.ended, own) {
             // It hears nothing any more, whatever it still does.
             sys::kill(pid);
+            return Ok(());
         }
-        let (true, Some(status)) = (at_end, self.python.ended) else { return Ok(()) };
+        // How another's child ended is not told.
+        let status = self.python.ended.unwrap_or_default();
         self.python.interpreter = None;
         self.python.ended = None;
-        self.end_lost_functions()?;
-        if status.code() != Some(RESTART) {
+        self.end_lost_functions(own.is_some())?;
+        if !std::mem::take(&mut self.python.restarts) {
             self.python.deaths += 1;
             self.python.bare |= self.python.deaths > 1;
             let message = self.interpreter_message(status);
@@ -241,13 +308,15 @@ impl Engine<'_> {
         Ok(())
     }
 
-    /// Steps whose end the interpreter saw and did not live to tell.
-    fn end_lost_functions(&mut self) -> Result<(), EngineError> {
+    /// Steps whose end the interpreter saw and did not live to tell; all its steps when they do not become the engine's
+    /// children (`adopted`), as their end would never be known.
+    fn end_lost_functions(&mut self, adopted: bool) -> Result<(), EngineError> {
         let lost = |(pid, active): (&u32, &Active)| match active.phase {
-            Phase::Function(_, id, _) if !sys::exists(*pid) => Some((*pid, id)),
+            Phase::Function(_, id, _) if !(adopted && sys::exists(*pid)) => Some((*pid, id)),
             _ => None,
         };
         for (pid, id) in self.active.iter().filter_map(lost).collect::<Vec<_>>() {
+            sys::signal_group(pid, true);
             let text = fs::read_to_string(self.result_file(id)).unwrap_or_default();
             // What it left tells how it ended.
             let status = match serde_json::from_str::<Returned<'_>>(&text) {
@@ -321,14 +390,25 @@ impl Engine<'_> {
     /// Ends the interpreter, which has nothing left to do.
     pub(super) fn end_python(&mut self) {
         if let Some(interpreter) = self.python.interpreter.take() {
-            sys::signal_group(interpreter.pid, true);
-            sys::kill(interpreter.pid);
-            sys::wait_for(interpreter.pid);
+            // Another's child ends when its socket does.
+            if let Some(pid) = interpreter.pid {
+                sys::signal_group(pid, true);
+                sys::kill(pid);
+                sys::wait_for(pid);
+            }
         }
     }
 
     fn result_file(&self, id: u64) -> PathBuf {
         self.work.path.join(format!(".pial/capture/{id}.result"))
+    }
+
+    /// What a process left in its result file, which is of no further use.
+    pub(super) fn take_result(&self, id: u64) -> Option<String> {
+        let file = self.result_file(id);
+        let text = fs::read_to_string(&file);
+        let _ = fs::remove_file(&file);
+        text.ok()
     }
 
     /// What a function returned whose process ended, or why that is nothing. `bad` is what is bad about the end.
@@ -339,11 +419,7 @@ impl Engine<'_> {
         ended: &Ended,
         bad: Option<String>,
     ) -> Result<Vec<(String, Value)>, String> {
-        let file = self.result_file(id);
-        let text = fs::read_to_string(&file);
-        // Whatever comes of it, it is of no further use.
-        let _ = fs::remove_file(&file);
-        let returned = text.ok().map(|text| match serde_json::from_str::<Returned<'_>>(&text) {
+        let returned = self.take_result(id).map(|text| match serde_json::from_str::<Returned<'_>>(&text) {
             Ok(Returned { error: Some(error), .. }) => Err(error),
             Ok(Returned { outputs, .. }) => Ok(values(outputs.unwrap_or_default())),
             Err(error) => Err(format!("what it returned cannot be read: {error}")),
@@ -358,7 +434,8 @@ impl Engine<'_> {
     }
 }
 
-fn values(outputs: Vec<(String, Logged<'_>)>) -> HashMap<String, Value> {
+/// Outputs by name.
+pub(super) fn values(outputs: Vec<(String, Logged<'_>)>) -> HashMap<String, Value> {
     outputs.into_iter().map(|(name, value)| (name, value.to_value("//"))).collect()
 }
 

@@ -5,6 +5,7 @@ use pial_core::plan::{Items, Map, Plan, Template, Unavailable, Work};
 use pial_core::schedule::{Ending, Event, Step};
 use pial_core::value::Value;
 
+use super::python::{Ask, Visit};
 use super::{Active, Engine, EngineError, MapRun, Phase, devices};
 use crate::builtin::Builtin;
 use crate::digest::Digests;
@@ -31,7 +32,7 @@ impl Engine<'_> {
         match task::prepare(&mut self.store, step, found.0, found.1)? {
             Prepared::Unread(paths) => self.read_inputs(step, attempt, &paths),
             Prepared::Wrong(message) => self.fail_unstarted(step, attempt, message),
-            Prepared::Task(task) => match self.look_up(&task)? {
+            Prepared::Task(task) => match self.look_up(step, &task)? {
                 Some(place) => self.found(step, attempt, &task, place),
                 None => self.launch(step, attempt, task),
             },
@@ -39,8 +40,8 @@ impl Engine<'_> {
     }
 
     /// The place of an earlier result that still stands.
-    fn look_up(&mut self, task: &Task) -> Result<Option<Place>, EngineError> {
-        if !task.can_be_looked_up() {
+    fn look_up(&mut self, step: Step, task: &Task) -> Result<Option<Place>, EngineError> {
+        if !task.can_be_looked_up() || self.plan.locate(step.node).0.overwrite {
             return Ok(None);
         }
         Ok(self.store.look_up(&task.name, &task.key, task.leaves_files())?)
@@ -73,7 +74,9 @@ impl Engine<'_> {
     /// The inputs of a step and the digests of the files among them that nodes made.
     fn inputs(&mut self, step: Step) -> Result<Result<StepInputs, String>, EngineError> {
         if let Some(item) = step.item {
-            let found = match (&self.plan.locate(step.node).0.map, self.maps.get(&step.node)) {
+            let template = self.plan.locate(step.node).0;
+            let found = match (&template.map, self.maps.get(&step.node)) {
+                (None, Some(map)) if template.nipype.is_some() => Ok((map.inputs.clone(), map.digests.clone())),
                 (Some(rule), Some(map)) => Ok(map.item(self.plan, step.node, rule, item as usize)),
                 _ => Err("its map node is not running".to_owned()),
             };
@@ -101,7 +104,9 @@ impl Engine<'_> {
         }
         if task.call.is_some() {
             let environment = self.added_environment(step, &self.plan.locate(step.node).0.environment);
-            return self.launch_function(step, attempt, task, environment);
+            let phase = if step.item.is_some() { Visit::ITEM } else { Visit::RUN };
+            let visit = task.is_nipype.then(|| Visit::new(phase));
+            return self.launch_function(step, attempt, task, Ask::new(environment, visit));
         }
         let Some(job) = task.job.take() else { return self.start_builtin(step, attempt, task) };
         let made = make_scratch(&task.scratch);
@@ -118,6 +123,7 @@ impl Engine<'_> {
             arguments: &job.arguments,
             directory: &task.scratch,
             environment: &environment,
+            whole_environment: false,
             input: None,
             mark: &self.mark.clone(),
             step: &task.name,
