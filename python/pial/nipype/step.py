@@ -13,7 +13,7 @@ import traceback
 import nipype.pipeline.engine.nodes as nodes
 import nipype.pipeline.plugins.tools as tools
 
-from . import command, keeper, mapnode, spool, surroundings
+from . import command, keeper, learned, mapnode, spool, surroundings
 from .unpickling import NeedsMain, load
 
 TYPE_CHECKING = False
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     Reply = dict[str, Any]
 
 surroundings.warm_up()
+learned.inherited()
 
 
 def run(**inputs: object) -> None:
@@ -43,6 +44,8 @@ def perform(request: dict[str, Any]) -> Reply:
         if head.get("keeper") is None:
             return _failure(f"{error.name} exists in the main program only, which has ended")
         return keeper.relay(head["keeper"], request)
+    finally:
+        learned.note()
 
 
 class Step:
