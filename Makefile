@@ -8,6 +8,8 @@ SHELL := /bin/bash
 
 # The tools that come from PyPI are found before the system's.
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
+# Tests and benches of the Python package take it from the sources.
+export PYTHONPATH := $(CURDIR)/python
 # The interpreter of .venv, or the system's where there is no venv.
 PYTHON = $(shell test -x .venv/bin/python && echo .venv/bin/python || echo python3)
 PIAL := target/release/pial
@@ -38,12 +40,14 @@ demo: data build
 
 test: setup lint docs data
 	$(CARGO) test --workspace --locked
+	$(PYTHON) -m unittest discover --start-directory python/tests
 	$(PYTHON) -m unittest discover --start-directory tests
 
-lint:
+lint: setup
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets --locked -- --deny warnings
 	$(PYTHON) tests/test_dependencies.py
+	$(PYTHON) -m mypy python/pial
 
 docs:
 	RUSTDOCFLAGS="--deny warnings" $(CARGO) doc --workspace --no-deps --locked --document-private-items

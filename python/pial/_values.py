@@ -7,6 +7,7 @@ JSON holds None, bool, int of 64 bits, finite float, text and lists as they are.
     {"$map": [["$pathlib", {"$path": ..}]]}     a pathlib.Path
     {"$map": [["$tuple", [..]]]}                a tuple
     {"$map": [["$pickle", "BASE64"]]}           anything else; {"$path": ..} in place of the text when it is long
+    {"$map": [["$pickle", ..], ["$plain", 0.5]]}    a number or text of a special type, and what it is for programs
 """
 
 from __future__ import annotations
@@ -53,7 +54,7 @@ def decode(wire: Any, as_path: bool = False, paths: Optional[set[str]] = None) -
             paths.add(path)
         return _pathlib_path(path) if as_path else path
     pairs = wire["$map"]
-    if len(pairs) == 1 and pairs[0][0].startswith("$"):
+    if _is_tag([key for key, _ in pairs]):
         return _decode_tagged(pairs[0][0], pairs[0][1], as_path, paths)
     return {key: decode(value, as_path, paths) for key, value in pairs}
 
@@ -169,7 +170,7 @@ class Encoder:
         elif kind is tuple:
             return {"$map": [["$tuple", self._items(name, value, depth + 2, budget)]]}
         elif kind is dict and _plain_keys(value):
-            if len(value) == 1 and next(iter(value)).startswith("$"):
+            if _is_tag(list(value)):
                 return self._pickled(name, value, budget)
             budget[0] -= sum(map(len, value)) + 6 * len(value)
             return {"$map": [list(pair) for pair in zip(value, self._items(name, value.values(), depth + 1, budget))]}
@@ -202,7 +203,11 @@ class Encoder:
             if _is_text(path) and _exists(path):
                 budget[0] -= len(path) + 30
                 return {"$map": [["$pathlib", {"$path": path}]]}
-        return self._pickled(name, value, budget)
+        wire = self._pickled(name, value, budget)
+        plain = _plain(value)
+        if plain is not None:
+            wire["$map"].append(["$plain", plain])
+        return wire
 
     # Pickles
 
@@ -319,7 +324,30 @@ def _string(value: Any) -> Optional[str]:
 _SCALARS = {"int": _integer, "float": _float, "bool": _bool, "string": _string}
 
 
+def _plain(value: Any) -> Any:
+    """What a number or text of a special type (numpy's, an enumeration's) is where only plain values can be taken."""
+    item = getattr(value, "item", None) if getattr(value, "shape", None) == () else None
+    try:
+        plain = item() if item is not None else value
+        for kind in (bool, int, float, str):
+            if isinstance(plain, kind):
+                plain = kind.__str__(plain) if kind is str else kind(plain)
+                break
+        else:
+            return None
+    except Exception:
+        return None
+    exact = type(plain) is bool or (type(plain) is int and -(1 << 63) <= plain < 1 << 63)
+    return plain if exact or (type(plain) is float and plain - plain == 0) or (
+        type(plain) is str and len(plain) <= PATH_MAX and _is_text(plain)
+    ) else None
+
+
 # Small questions
+
+
+def _is_tag(keys: list[str]) -> bool:
+    return len(keys) == 1 and keys[0].startswith("$") or keys == ["$pickle", "$plain"]
 
 
 def _plain_keys(value: dict[Any, Any]) -> bool:

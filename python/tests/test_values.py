@@ -7,6 +7,7 @@ import enum
 import json
 import math
 import os
+import signal
 import pathlib
 import pickle
 import sys
@@ -58,6 +59,13 @@ class Exact(unittest.TestCase):
         self.assertEqual(encode_exact({"a": 1, "b": {}}), {"$map": [["a", 1], ["b", {"$map": []}]]})
         self.assertEqual(encode_exact((1, "a")), {"$map": [["$tuple", [1, "a"]]]})
         self.assertEqual(encode_exact({"$a": 1, "b": 2}), {"$map": [["$a", 1], ["b", 2]]})
+        like_a_tag = {"$pickle": "x", "$plain": 2}
+        self.assertEqual(decode(encode_exact(like_a_tag)), like_a_tag)
+
+    def test_a_number_of_a_special_type_is_plain_for_programs(self) -> None:
+        wire = encode_exact(signal.SIGKILL)
+        self.assertEqual(wire["$map"][1], ["$plain", 9])
+        self.assertIs(decode(wire), signal.SIGKILL)
 
     def test_round_trip(self):
         values = [

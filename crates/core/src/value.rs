@@ -190,6 +190,8 @@ pub const TUPLE: &str = "$tuple";
 pub const PATHLIB: &str = "$pathlib";
 /// The single key of a mapping that stands for another Python object: its pickle in base 64, or the file that holds it.
 pub const PICKLE: &str = "$pickle";
+/// A second key beside [`PICKLE`]: the number or text that the object is where only plain values can be taken.
+pub const PLAIN: &str = "$plain";
 
 /// A Python object that only Python can read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -202,6 +204,7 @@ impl Value {
         match self {
             Value::Map(entries) => match entries.as_slice() {
                 [(key, value)] if [TUPLE, PATHLIB, PICKLE].contains(&key.as_str()) => Some((key, value)),
+                [(pickle, _), (plain, value)] if pickle == PICKLE && plain == PLAIN => Some((plain, value)),
                 _ => None,
             },
             _ => None,

@@ -128,6 +128,42 @@ nodes:
 }
 
 #[test]
+fn one_equal_value_is_no_reason_to_leave_the_order_of_nipype() {
+    let text = "
+pial: 1
+name: w
+nodes:
+  a: {builtin: identity, iterables: {x: [1, 7]}}
+  b: {builtin: identity, iterables: {x: [1, 6]}}
+  q: {command: [t], inputs: {a: {from: a.x}, b: {from: b.x}}}
+";
+    let plan = plan(text);
+    let found: Vec<String> = plan.find("q").into_iter().map(|node| plan.node_directory(node)).collect();
+    assert_eq!(found, ["w/_x_1/_x_1/q", "w/_x_1/_x_6/q", "w/_x_1/_x_7/q", "w/_x_6/_x_7/q"]);
+}
+
+/// As in nipype: an identity is no reason to vary over what goes through another field of it.
+#[test]
+fn what_reads_one_field_of_an_identity_varies_over_that_alone() {
+    let text = "
+pial: 1
+name: w
+nodes:
+  a: {builtin: identity, iterables: {x: [1, 2]}}
+  b: {builtin: identity, iterables: {y: [3, 4]}}
+  both: {builtin: identity, inputs: {x: {from: a.x}, y: {from: b.y}, z: [{from: a.x}, 5]}}
+  again: {builtin: identity, inputs: {x: {from: both.x}, z: {from: both.z}}}
+  q: {command: [t], inputs: {a: {from: again.x}, z: {from: both.z}}, outputs: {o: x}}
+  all: {builtin: merge, join: b, inputs: {in1: {from: both.y}}}
+outputs: {o: {from: again.z}}
+";
+    let plan = plan(text);
+    let number = |name: &str| plan.find(name).len();
+    assert_eq!(["both", "again", "q", "all"].map(number), [4, 2, 2, 1]);
+    assert_eq!(plan.spaces.spaces[plan.outputs[0].space].points, 2);
+}
+
+#[test]
 fn parameters_have_a_folder_each_in_their_order_around_those_of_nodes() {
     let text = "
 pial: 1

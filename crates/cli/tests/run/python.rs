@@ -152,12 +152,12 @@ fn promised_types_are_held_to() {
     let document =
         |returned: &str, kind: &str| one(&format!("return {returned}")).replace("out: any", &format!("out: {kind}"));
     for (returned, kind, wanted) in [
-        ("'nowhere.nii'", "file", "nowhere.nii"),
-        ("None", "file", "out"),
-        ("'x'", "int", "expected int"),
-        ("[1, 'x']", "'list[float]'", "expected float"),
-        ("object()", "float", "a Python object"),
-        ("5", "file", "out"),
+        ("'nowhere.nii'", "file", "there is no file"),
+        ("None", "file", "but it is None"),
+        ("'x'", "int", "should be int, but it is str 'x'"),
+        ("[1, 'x']", "'list[float]'", "should be float, but it is str 'x'"),
+        ("object()", "float", "should be float"),
+        ("5", "file", "should be the path of a file"),
     ] {
         let ran = place.run(&document(returned, kind), &[]);
         assert!(ran.failure("a").contains(wanted), "{returned} as {kind}: {}", ran.failure("a"));

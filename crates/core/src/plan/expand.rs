@@ -3,7 +3,7 @@
 use super::bind::{Bindings, BoundNode};
 use super::flatten::environment;
 use super::state::{Pending, State};
-use super::{Binding, Edge, Plan, PlanOutput, Request, Template, check, folders};
+use super::{Binding, Edge, Plan, PlanOutput, Request, Template, check, folders, splice};
 use crate::arena::{Arena, AxisId, Id, NodeId, RequestId, SpaceId, TemplateId};
 use crate::space::SpaceError;
 use crate::tree::{Mark, Problem};
@@ -11,6 +11,7 @@ use crate::tree::{Mark, Problem};
 /// Expands bound nodes into a plan.
 pub(super) fn expand(name: String, mut state: State, mut bindings: Bindings) -> (Option<Plan>, Vec<Problem>) {
     let order = order(&mut state, &bindings);
+    splice::splice(&state, &mut bindings, &order);
     let spaces = find_spaces(&mut state, &mut bindings, &order);
     check::check(&mut state, &mut bindings);
     let mut problems = std::mem::take(&mut state.problems);

@@ -7,7 +7,7 @@ use std::collections::{HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use super::python::{clean, digest, is_clean, repr_of, str_of};
-use super::{Binding, Plan, Template, Work, sha1};
+use super::{Binding, Plan};
 use crate::arena::{Arena, AxisId, Id, TemplateId};
 use crate::space::{Axis, Spaces};
 use crate::value::Value;
@@ -78,13 +78,16 @@ impl Folders {
         label
     }
 
-    /// Whether each label tells which group it is of, so that the order may follow the labels.
+    /// Whether no two points have the same labels in another order, so that the order may follow the labels. For that,
+    /// two groups would have to share two labels, or three groups one each in a circle.
     fn can_be_sorted(&self, spaces: &Spaces, groups: &[Group]) -> bool {
         let pairs = groups.iter().enumerate().flat_map(|(at, a)| groups[at + 1..].iter().map(move |b| (a, b)));
-        groups.len() > 1 && !pairs.into_iter().any(|(a, b)| self.share_labels(spaces, a, b))
+        let shared: Vec<usize> = pairs.map(|(a, b)| self.shared_labels(spaces, a, b)).filter(|n| *n > 0).collect();
+        groups.len() > 1 && shared.len() < 3 && shared.iter().all(|number| *number < 2)
     }
 
-    fn share_labels(&self, spaces: &Spaces, a: &Group, b: &Group) -> bool {
+    /// How many labels two groups share; very many when they have too many to be compared.
+    fn shared_labels(&self, spaces: &Spaces, a: &Group, b: &Group) -> usize {
         let heads = |group: &Group| {
             let fields = group.iter().flat_map(|axis| &spaces.axes[*axis].fields);
             fields.map(|field| format!("_{}_", clean(&field.name))).collect::<Vec<_>>()
@@ -92,11 +95,11 @@ impl Folders {
         let (heads_a, heads_b) = (heads(a), heads(b));
         let mut pairs = heads_a.iter().flat_map(|a| heads_b.iter().map(move |b| (a, b)));
         if !pairs.any(|(a, b)| a.starts_with(b) || b.starts_with(a)) {
-            return false;
+            return 0;
         }
         match (self.labels(spaces, a), self.labels(spaces, b)) {
-            (Some(a), Some(b)) => a.intersection(&b).next().is_some(),
-            _ => true,
+            (Some(a), Some(b)) => a.intersection(&b).count(),
+            _ => usize::MAX,
         }
     }
 
@@ -117,7 +120,7 @@ impl Folders {
 /// The name of a folder, short enough for nipype and for the file system.
 pub(super) fn shortened(label: String) -> String {
     let fits = label.len() <= LONGEST || label.len() <= LONGEST_BYTES && label.chars().count() <= LONGEST;
-    if fits { label } else { sha1::hex(&label) }
+    if fits { label } else { sha1_smol::Sha1::from(&label).hexdigest() }
 }
 
 /// The axes of each node with iterables, in the order of the names of their fields.
@@ -133,8 +136,8 @@ fn groups(spaces: &Spaces, owners: &[Option<TemplateId>]) -> HashMap<TemplateId,
     groups
 }
 
-/// How far a template is from each node with iterables that it varies over: the longest way, on which identities without
-/// iterables do not count.
+/// How far a template is from each node with iterables that it varies over: the longest way. Identities are no part of
+/// it, as nothing refers to them any more ([`super::splice`]).
 fn distances_of(
     plan: &Plan,
     owners: &[Option<TemplateId>],
@@ -142,13 +145,12 @@ fn distances_of(
     known: &[Vec<(TemplateId, u32)>],
 ) -> Vec<(TemplateId, u32)> {
     let template = &plan.templates[id];
-    let step = u32::from(!is_passed_over(template, owners, id));
     let mut distances: Vec<(TemplateId, u32)> = Vec::new();
     for axis in &plan.spaces.spaces[template.space].axes {
         if let Some(owner) = owners[axis.index()]
             && !distances.iter().any(|(known, _)| *known == owner)
         {
-            distances.push((owner, if owner == id { 0 } else { step }));
+            distances.push((owner, u32::from(owner != id)));
         }
     }
     if distances.is_empty() {
@@ -159,19 +161,12 @@ fn distances_of(
             let Binding::Output { source, .. } = leaf else { return };
             for (owner, distance) in &known[source.index()] {
                 if let Some((_, longest)) = distances.iter_mut().find(|(known, _)| known == owner) {
-                    *longest = (*longest).max(distance + step);
+                    *longest = (*longest).max(distance + 1);
                 }
             }
         });
     }
     distances
-}
-
-/// nipype takes identities out of the graph, but those with iterables or a join.
-fn is_passed_over(template: &Template, owners: &[Option<TemplateId>], id: TemplateId) -> bool {
-    let identity = matches!(&template.work, Work::Builtin(name) if name == "identity");
-    let joins = template.inputs.iter().any(|input| input.joined.is_some());
-    identity && !joins && !owners.contains(&Some(id))
 }
 
 /// The groups of a template in layers: parameters in their order, then nodes with iterables, the farthest first.

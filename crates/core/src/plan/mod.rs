@@ -24,7 +24,7 @@ mod known;
 mod map;
 mod naming;
 mod python;
-mod sha1;
+mod splice;
 mod state;
 
 pub use command::{CommandSignature, fill};

@@ -121,21 +121,29 @@ fn write_items(items: &[Value], open: char, close: &str, text: &mut String) {
 
 /// The fewest digits that give the number back, with an exponent from 1e16 and below 1e-4 (`float_repr_style` "short").
 fn write_float(x: f64, text: &mut String) {
-    let scientific = format!("{x:e}");
-    match scientific.split_once('e').and_then(|(digits, exponent)| Some((digits, exponent.parse::<i32>().ok()?))) {
-        None if x.is_nan() => text.push_str("nan"),
-        None => text.push_str(if x > 0.0 { "inf" } else { "-inf" }),
-        Some((_, -4..16)) => {
-            let plain = x.to_string();
-            text.push_str(&plain);
-            text.push_str(if plain.contains('.') { "" } else { ".0" });
-        }
-        Some((digits, exponent)) => {
-            let sign = if exponent < 0 { '-' } else { '+' };
-            // Text written to memory does not fail.
-            let _ = write!(text, "{digits}e{sign}{:02}", exponent.abs());
-        }
+    if !x.is_finite() {
+        text.push_str(if x.is_nan() {
+            "nan"
+        } else if x > 0.0 {
+            "inf"
+        } else {
+            "-inf"
+        });
+        return;
     }
+    let shortest = format!("{x:e}");
+    let digits = shortest.chars().take_while(|c| *c != 'e').filter(char::is_ascii_digit).count();
+    // Of two numbers with so many digits that are as near, Python takes the even one, and Rust so only when asked for digits.
+    let rounded = format!("{x:.*e}", digits - 1);
+    let chosen = if rounded.parse() == Ok(x) { rounded } else { shortest };
+    let (mantissa, exponent) = chosen.split_once('e').unwrap_or((&chosen, "0"));
+    let exponent: i32 = exponent.parse().unwrap_or(0);
+    // Text written to memory does not fail.
+    let _ = match (exponent, digits as i32 - 1 - exponent) {
+        (-4..16, decimals @ 1..) => write!(text, "{x:.*}", decimals as usize),
+        (-4..16, _) => write!(text, "{x:.1}"),
+        _ => write!(text, "{mantissa}e{}{:02}", if exponent < 0 { '-' } else { '+' }, exponent.abs()),
+    };
 }
 
 fn write_quoted(s: &str, text: &mut String) {
@@ -186,6 +194,9 @@ mod tests {
             (Value::Float(1e16), "1e+16"),
             (Value::Float(123_456_789_012_345_680.0), "1.2345678901234568e+17"),
             (Value::Float(1e-4), "0.0001"),
+            (Value::Float(149_227_437_347_870.12), "149227437347870.12"),
+            (Value::Float(9_007_199_254_740_993.0), "9007199254740992.0"),
+            (Value::Float(5e15), "5000000000000000.0"),
             (Value::Float(1e-5), "1e-05"),
             (Value::Float(5e-324), "5e-324"),
             (Value::Float(f64::NEG_INFINITY), "-inf"),

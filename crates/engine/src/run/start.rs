@@ -148,7 +148,8 @@ impl Engine<'_> {
     /// What is added to the environment of a step: limits of threads, its devices, its own variables.
     fn added_environment(&mut self, step: Step, own: &[(String, String)]) -> Vec<(String, String)> {
         let request = &self.plan.requests[self.plan.locate(step.node).0.request];
-        let mut environment = thread_limits(request.cpus);
+        let of_function = matches!(self.plan.locate(step.node).0.work, Work::Function(_));
+        let mut environment = thread_limits(request.cpus, of_function);
         environment
             .extend(self.devices.take(step, request.gpus).map(|devices| (devices::VARIABLE.to_owned(), devices)));
         environment.extend(own.iter().cloned());
@@ -223,9 +224,14 @@ pub(crate) fn mapped_names(template: &Template) -> Vec<&str> {
 
 /// Libraries that would take every processor of the machine are told what the step asked for, unless the user's
 /// environment already tells them. OpenMP, ITK and MRtrix3 manuals name these variables.
-fn thread_limits(cpus: f64) -> Vec<(String, String)> {
+fn thread_limits(cpus: f64, of_function: bool) -> Vec<(String, String)> {
     const VARIABLES: [&str; 3] = ["OMP_NUM_THREADS", "ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS", "MRTRIX_NTHREADS"];
     let count = (cpus.floor() as u64).max(1).to_string();
-    let unset = VARIABLES.into_iter().filter(|variable| std::env::var_os(variable).is_none());
-    unset.map(|variable| (variable.to_owned(), count.clone())).collect()
+    let limit = |variable: &str| match std::env::var(variable) {
+        Err(_) => Some((variable.to_owned(), count.clone())),
+        // A function's interpreter has another number in its environment, lest it start threads.
+        Ok(users) if of_function => Some((variable.to_owned(), users)),
+        Ok(_) => None,
+    };
+    VARIABLES.into_iter().filter_map(limit).collect()
 }
