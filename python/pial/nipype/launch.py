@@ -142,7 +142,7 @@ class Launcher:
             self._end_rest()
             self._known.save(os.environ[learned.NOTES], self._skip)
         finally:
-            if os.getpid() == self._own:
+            if os.getpid() == self._own:  # and not the program's fork
                 shutil.rmtree(self._home, ignore_errors=True)
         return code
 
@@ -196,7 +196,8 @@ class Launcher:
             self._listener.close()
             _control(_DEATH_SIGNAL, signal.SIGKILL)
             self._leave()
-            self._libraries.tell(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
+            processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+            self._libraries.tell(processors, os.environ)
             forkserver.replace(os.environ["PIAL_WARM"])
             learned.note_at_exit()
             code = self._program.run()
