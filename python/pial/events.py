@@ -74,6 +74,7 @@ class Tally:
         self.warnings: List[str] = []
         self.outputs: Dict[str, Any] = {}
         self.interrupted = False
+        self.gave_up = ""
         self.finished: Optional[Dict[str, Any]] = None
 
     def catch_up(self, events: Events) -> Tally:
@@ -101,6 +102,8 @@ class Tally:
             self.outputs[event["name"]] = event["value"]
         elif kind == "warning":
             self.warnings.append(event["message"])
+        elif kind == "gave_up":
+            self.gave_up = event["message"]
         elif kind == "interrupted":
             self.interrupted = True
         elif kind == "finished":

@@ -224,7 +224,7 @@ class MapNode(Node):
 
     def _kind(self) -> Dict[str, Any]:
         flags = {key: True for key in ("nested", "serial") if getattr(self, key)}
-        return {"map": {"over": self._iterfield, **flags} if flags else self._iterfield}
+        return {"map": {"over": self._iterfield, "single": True, **flags}}
 
 
 class JoinNode(Node):

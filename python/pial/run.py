@@ -148,7 +148,7 @@ class Run:
 
     def _story(self, code: int) -> str:
         failed = self.failed
-        said = _without_places(self._engine.said())
+        said = _without_places(self._tally.gave_up or self._engine.said())
         if code == 1 and failed:
             count = f"{len(failed)} of {self._tally.total} nodes" if len(failed) > 1 else "a node"
             lines = [
@@ -164,7 +164,7 @@ class Run:
         }.get(code, f"the run of {self.name!r} ended with exit code {code}")
         if code < 0:
             what = f"the engine of {self.name!r} was ended by signal {-code}; run again, and what was done stands"
-        return f"{what}:\n{said}" if said else f"{what}; its message is above" if code in (2, 3) else what
+        return f"{what}:\n{said}" if said else what
 
     def _path(self, node: Union[Node, str]) -> str:
         name = node if isinstance(node, str) else node.fullname

@@ -133,13 +133,13 @@ class Options(unittest.TestCase):
     def test_map(self):
         one = MapNode(Function(function=double), iterfield="x", name="m")
         one.inputs.x = (1, 2)
-        self.assertEqual(alone(one)["map"], ["x"])
+        self.assertEqual(alone(one)["map"], {"over": ["x"], "single": True})
         self.assertEqual(alone(one)["inputs"]["x"], [1, 2])
         one = MapNode(Function(function=double), ["x", "y"], "m", nested=True, serial=True)
         one.inputs.x = [[1], [2, 3]]
         one.inputs.y = 5
         made = alone(one)
-        self.assertEqual(made["map"], {"over": ["x", "y"], "nested": True, "serial": True})
+        self.assertEqual(made["map"], {"over": ["x", "y"], "single": True, "nested": True, "serial": True})
         self.assertEqual(made["inputs"], {"x": [[1], [2, 3]], "y": [5]})
 
     def test_join(self):

@@ -1,5 +1,6 @@
 //! What went wrong, as a message and an exit code that scripts can rely on.
 
+use std::fmt;
 use std::process::ExitCode;
 
 use pial_core::tree::Problem;
@@ -34,26 +35,28 @@ impl Failure {
 
     /// Prints the message and gives the exit code.
     pub fn report(self) -> ExitCode {
+        eprintln!("{self}");
         match self {
-            Failure::Usage(message) => {
-                eprintln!("pial: {message}");
-                ExitCode::from(2)
-            }
+            Failure::Usage(_) | Failure::Document(..) => ExitCode::from(2),
+            Failure::Engine(_) => ExitCode::from(3),
+        }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Failure::Usage(message) | Failure::Engine(message) => write!(f, "pial: {message}"),
             Failure::Document(name, problems) => {
-                for problem in &problems {
-                    let file = problem.file.as_deref().unwrap_or(&name);
+                for problem in problems {
+                    let file = problem.file.as_deref().unwrap_or(name);
                     match problem.mark.line {
-                        0 => eprintln!("{file}: {}", problem.message),
-                        _ => eprintln!("{file}:{}: {}", problem.mark, problem.message),
+                        0 => writeln!(f, "{file}: {}", problem.message)?,
+                        _ => writeln!(f, "{file}:{}: {}", problem.mark, problem.message)?,
                     }
                 }
                 let count = problems.len();
-                eprintln!("pial: {count} problem{} in {name}; nothing ran", if count == 1 { "" } else { "s" });
-                ExitCode::from(2)
-            }
-            Failure::Engine(message) => {
-                eprintln!("pial: {message}");
-                ExitCode::from(3)
+                write!(f, "pial: {count} problem{} in {name}; nothing ran", if count == 1 { "" } else { "s" })
             }
         }
     }

@@ -69,6 +69,8 @@ pub enum Report<'a> {
     Warning(&'a str),
     /// The user asked for the end.
     Interrupted,
+    /// The run does not begin or go on; the message is also printed.
+    GaveUp(&'a str),
     /// The run ended.
     Finished(&'a Summary),
 }

@@ -91,11 +91,19 @@ impl BudgetArguments {
 
 /// Runs it.
 pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
+    let mut observer = observer(arguments)?;
+    let done = perform(arguments, observer.as_mut());
+    if let Err(failure) = &done {
+        observer.report(&Report::GaveUp(&failure.to_string()));
+    }
+    done
+}
+
+fn perform(arguments: &Arguments, observer: &mut dyn Observer) -> Result<ExitCode, Failure> {
     let examined = examine(&arguments.document)?;
     let budget = arguments.budget.budget()?;
     let crash_directory = arguments.crash_dir.as_deref().map(crash_directory).transpose()?;
-    let mut observer = observer(arguments)?;
-    let loaded = check(&arguments.document, examined, &budget, observer.as_mut())?;
+    let loaded = check(&arguments.document, examined, &budget, observer)?;
     let options = Options {
         work: arguments.document.settings.work.clone(),
         document: loaded.document.clone(),
@@ -108,7 +116,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         crash_directory,
         helper: helper()?,
     };
-    let summary = pial_engine::run::run(&loaded.plan, &loaded.interfaces, &options, observer.as_mut())?;
+    let summary = pial_engine::run::run(&loaded.plan, &loaded.interfaces, &options, observer)?;
     Ok(exit_code(&summary))
 }
 

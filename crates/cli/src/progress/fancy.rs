@@ -66,6 +66,7 @@ impl Observer for Fancy {
         self.above.extend(trouble(report, self.look));
         match report {
             Report::Interrupted => self.interrupts += 1,
+            Report::GaveUp(_) => {}
             Report::Finished(summary) => {
                 self.above.extend(self.ending.lines(summary, self.look));
                 self.draw(&[], size().0);

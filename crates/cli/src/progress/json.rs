@@ -35,6 +35,7 @@ enum Event<'a> {
     Output { name: &'a str, value: &'a serde_json::Value },
     Warning { message: &'a str },
     Interrupted,
+    GaveUp { message: &'a str },
     Finished { done: u32, cached: u32, failed: u32, skipped: u32, wall_s: f64, engine_peak_rss_bytes: u64 },
 }
 
@@ -101,6 +102,7 @@ fn event<'a>(report: &Report<'a>) -> Event<'a> {
         Report::Output { name, value } => Event::Output { name, value },
         Report::Warning(message) => Event::Warning { message },
         Report::Interrupted => Event::Interrupted,
+        Report::GaveUp(message) => Event::GaveUp { message },
         Report::Finished(summary) => finished(summary),
     }
 }
@@ -144,6 +146,7 @@ mod tests {
             (Report::NodeSkipped { node: "b", because: "a" }, r#"{"event":"node_skipped","node":"b","because":"a"}"#),
             (Report::Warning("careful"), r#"{"event":"warning","message":"careful"}"#),
             (Report::Interrupted, r#"{"event":"interrupted"}"#),
+            (Report::GaveUp("no disk"), r#"{"event":"gave_up","message":"no disk"}"#),
             (
                 Report::Finished(&summary),
                 r#"{"event":"finished","done":4,"cached":3,"failed":2,"skipped":1,"wall_s":1.5,"engine_peak_rss_bytes":4096}"#,

@@ -114,6 +114,7 @@ impl Lines {
                 let took = used.map_or(0.0, |used| used.wall_s);
                 self.done(node, took, now).into_iter().collect()
             }
+            Report::GaveUp(_) => Vec::new(),
             Report::Interrupted => vec!["interrupted: ending what runs".to_owned()],
             Report::Finished(summary) => self.end(summary),
             _ => Vec::new(),

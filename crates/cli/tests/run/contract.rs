@@ -79,7 +79,9 @@ nodes:
   c: {interface: mrtrix3/dwidenois}
 ";
     let ran = place.run(&document.replace("  c: {interface: mrtrix3/dwidenois}\n", ""), &[]);
-    assert_eq!((ran.code, ran.events.len()), (Some(2), 0));
+    assert_eq!((ran.code, ran.events.len()), (Some(2), 1), "{:?}", ran.events);
+    assert_eq!(ran.events[0]["event"], "gave_up");
+    assert_eq!(format!("{}\n", ran.events[0]["message"].as_str().unwrap()), ran.stderr);
     assert!(ran.stderr.contains("w.yaml:5:3: `a` needs the program `no-such-program-at-all`"), "{}", ran.stderr);
     assert!(ran.stderr.contains("w.yaml:6:62: missing input of `b`: "), "{}", ran.stderr);
     assert!(ran.stderr.contains("2 problems"), "{}", ran.stderr);

@@ -332,3 +332,26 @@ fn modules_that_start_threads_when_imported_are_left_to_the_steps() {
     let ran = Ran::of(command.output().unwrap());
     assert_eq!((ran.counts(), value(&ran, "n")), ([1, 0, 0, 0], 2.into()), "{:?}", ran.events);
 }
+
+#[test]
+fn a_single_value_is_run_over_as_a_list_of_it_where_that_is_wanted() {
+    let place = Place::make();
+    let document = |map: &str| {
+        format!(
+            "
+pial: 1
+name: w
+nodes:
+  one: {{function: {{source: 'def f(): return (4, 5)[0]'}}, outputs: {{out: any}}}}
+  pair: {{function: {{source: 'def f(): return (4, 5)'}}, outputs: {{out: any}}}}
+  each: {{function: {{source: 'def g(x, y): return x + y'}}, map: {map}, inputs: {{x: {{from: one.out}}, y: 1}}, outputs: {{out: int}}}}
+  both: {{function: {{source: 'def g(x): return -x'}}, map: x, inputs: {{x: {{from: pair.out}}}}, outputs: {{out: int}}}}
+outputs: {{each: {{from: each.out}}, both: {{from: both.out}}}}
+"
+        )
+    };
+    let ran = place.run(&document("{over: [x, y], single: true}"), &[]);
+    assert_eq!((value(&ran, "each"), value(&ran, "both")), ([5].as_slice().into(), [-4, -5].as_slice().into()));
+    let refused = place.run(&document("[x]"), &[]);
+    assert!(refused.failure("each").contains("no list"), "{}", refused.failure("each"));
+}

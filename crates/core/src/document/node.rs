@@ -297,13 +297,14 @@ fn map(tree: Tree, problems: &mut Vec<Problem>) -> Map {
     let (mark, before) = (tree.mark, problems.len());
     let map = match tree.kind {
         Kind::Map(_) => {
-            let mut fields = Fields::of(tree, "`map`", &["over", "nested", "serial"], problems);
+            let mut fields = Fields::of(tree, "`map`", &["over", "nested", "single", "serial"], problems);
             let nested = fields.flag("nested", problems).unwrap_or(false);
+            let single = fields.flag("single", problems).unwrap_or(false);
             let serial = fields.flag("serial", problems).unwrap_or(false);
             let over = fields.take("over").map_or_else(Vec::new, |tree| names(tree, "`over`", problems));
-            Map { fields: over, nested, serial }
+            Map { fields: over, nested, single, serial }
         }
-        _ => Map { fields: names(tree, "`map`", problems), nested: false, serial: false },
+        _ => Map { fields: names(tree, "`map`", problems), nested: false, single: false, serial: false },
     };
     if map.fields.is_empty() && problems.len() == before {
         problems.push(Problem::at(mark, "`map` names no input to run over".to_owned()));

@@ -212,7 +212,7 @@ impl Binder<'_> {
     fn map(&mut self, scope: usize, map: document::Map, known: &Known<'_>) -> Map {
         let fields: Vec<_> = map.fields.iter().map(|name| self.position(scope, name, known, "map")).collect();
         let fields = fields.into_iter().collect::<Option<_>>().unwrap_or_default();
-        Map { fields, nested: map.nested, serial: map.serial }
+        Map { fields, nested: map.nested, single: map.single, serial: map.serial }
     }
 
     fn join(&mut self, scope: usize, join: Join, known: &Known<'_>) -> BoundJoin {

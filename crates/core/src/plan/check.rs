@@ -58,6 +58,9 @@ fn check_input(
         let coerced = match (mapped, taken) {
             (true, Value::List(items)) => coerce_leaves(kind, Value::List(items)),
             (true, Value::Null) => Ok(Value::Null),
+            (true, other) if node.map.as_ref().is_some_and(|map| map.single) => {
+                coerce_leaves(kind, Value::List(vec![other]))
+            }
             (true, other) => return Err(format!("it is mapped over and must be a list, got {}", other.excerpt())),
             (false, value) => kind.coerce(value),
         };
@@ -71,6 +74,9 @@ fn check_input(
             kind if mapped => feeds(state, bindings, &input.binding, kind),
             kind => Err(format!("`join` makes it a list, but it takes {kind}")),
         };
+    }
+    if mapped && node.map.as_ref().is_some_and(|map| map.single) {
+        return Ok(());
     }
     let wanted = if mapped { Type::List(Box::new(Type::Any)) } else { kind.clone() };
     feeds(state, bindings, &input.binding, &wanted)

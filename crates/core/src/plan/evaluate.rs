@@ -57,6 +57,9 @@ impl Plan {
             Some(space) => self.gather(template, input, space, point, fetch).map_err(Unavailable::Output)?,
         };
         let mapped = template.map.as_ref().is_some_and(|map| map.fields.contains(&at));
+        let single = mapped && template.map.as_ref().is_some_and(|map| map.single);
+        let value =
+            if single && value.items().is_none() && value != Value::Null { Value::List(vec![value]) } else { value };
         let value = if mapped { coerce_items(input, value) } else { input.kind.coerce(value) };
         let value = value.map_err(|mismatch| Unavailable::Mismatch { input: input.name.clone(), mismatch })?;
         Ok(match value {

@@ -49,7 +49,7 @@ impl Items {
         for name in names {
             let value = inputs.iter().find(|(n, _)| n == *name).map(|(_, value)| value);
             let Some(value) = value else { return Err(MapError::Absent((*name).to_owned())) };
-            let Value::List(items) = value else { return Err(MapError::NoList((*name).to_owned())) };
+            let Some(items) = value.items() else { return Err(MapError::NoList((*name).to_owned())) };
             let shape = if map.nested { shape(value) } else { Shape::List(vec![Shape::Item; items.len()]) };
             match &found {
                 None => found = Some((name, shape)),
@@ -155,7 +155,7 @@ mod tests {
             (false, "[[1,2],[3]]", "[4,5]", 2, "[[3],5]"),
             (false, "[]", "[]", 0, "[null,null]"),
         ] {
-            let map = Map { fields: vec![0, 1], nested, serial: false };
+            let map = Map { fields: vec![0, 1], nested, single: false, serial: false };
             let inputs = [("a".to_owned(), list(a)), ("b".to_owned(), list(b))];
             let items = Items::find(&map, &["a", "b"], &inputs).unwrap();
             assert_eq!(items.len(), count, "{a}");
@@ -164,7 +164,7 @@ mod tests {
                 assert_eq!(Value::List(one.into_iter().map(|(_, v)| v).collect()), list(second), "{a}");
             }
         }
-        let map = Map { fields: vec![0], nested: true, serial: false };
+        let map = Map { fields: vec![0], nested: true, single: false, serial: false };
         let inputs = [("a".to_owned(), list("[[1,2],[],[3]]"))];
         let items = Items::find(&map, &["a"], &inputs).unwrap();
         let out = items.collect(vec![Value::Int(7), Value::Int(8), Value::Int(9)]);
@@ -173,7 +173,7 @@ mod tests {
 
     #[test]
     fn unequal_lengths_are_named() {
-        let map = Map { fields: vec![0, 1], nested: false, serial: false };
+        let map = Map { fields: vec![0, 1], nested: false, single: false, serial: false };
         let inputs = [("a".to_owned(), list("[1,2]")), ("b".to_owned(), list("[1]"))];
         let error = Items::find(&map, &["a", "b"], &inputs).unwrap_err();
         assert_eq!(error.to_string(), "`a` has 2 items and `b` has 1; mapped inputs must be equally long");

@@ -175,6 +175,8 @@ pub struct Map {
     pub fields: Vec<usize>,
     /// Whether lists of lists are run over to their leaves.
     pub nested: bool,
+    /// Whether a value that is no list is run over as a list of it.
+    pub single: bool,
     /// Whether the items run one after the other.
     pub serial: bool,
 }
