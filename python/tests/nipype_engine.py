@@ -146,14 +146,15 @@ class Driver:
 
     def command(self, step, reply):
         run = reply["run"]
-        step.ran = {"state": reply["state"], "started": time.time(), "stdout": run["stdout"], "stderr": run["stderr"]}
+        out, err = self.path(step, "command-out"), self.path(step, "command-err")
+        step.ran = {"state": reply["state"], "started": time.time(), "stdout": out, "stderr": err}
         process = os.fork()
         if process == 0:
             try:
                 os.setpgid(0, 0)
                 os.chdir(run["directory"])
-                for number, path in ((1, run["stdout"]), (2, run["stderr"])):
-                    os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND), number)
+                for number, path in ((1, out), (2, err)):
+                    os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), number)
                 os.execvpe(run["words"][0], run["words"], dict(run["environment"] or os.environ))
             finally:
                 os._exit(127)

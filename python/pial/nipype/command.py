@@ -28,16 +28,17 @@ if TYPE_CHECKING:
     Beside = Callable[[str], str]
 
 _NOWHERE = os.devnull
-# Where standard output and error go, for each of nipype's `terminal_output`: files of the node's, or of ours ("<out>").
+# Where standard output and error go, for each of nipype's `terminal_output`. Those not named stay with the engine.
 _STREAMS = {
-    "stream": ("<out>", "<err>"),
-    "allatonce": ("<out>", "<err>"),
     "file": ("output.nipype", "output.nipype"),
     "file_split": ("stdout.nipype", "stderr.nipype"),
     "file_stdout": ("stdout.nipype", _NOWHERE),
     "file_stderr": (_NOWHERE, "stderr.nipype"),
     "none": (_NOWHERE, _NOWHERE),
 }
+# A shell that sends the output of a shell with the command there.
+_INTO_FILES = 'exec /bin/sh -c "$0" >"$1" 2>"$2"'
+_INTO_ONE_FILE = 'exec /bin/sh -c "$0" >"$1" 2>&1'
 _STOCK_RUN = BaseInterface.run
 _STOCK_RUN_INTERFACE = CommandLine._run_interface
 _STOCK_HOOKS = (BaseInterface._pre_run_hook, BaseInterface._post_run_hook)
@@ -98,25 +99,16 @@ class Plan:
             (Path(runtime.cwd) / "command.txt").write_text(runtime.cmdline, encoding="utf-8")
         with open(self._beside("plan"), "wb") as file:
             file.write(state)
-        out, err = (self._path(name, runtime.cwd) for name in _STREAMS[output])
-        for path in {out, err} - {_NOWHERE}:
-            open(path, "wb").close()
+        streams = [os.path.join(runtime.cwd, name) for name in _STREAMS.get(output, ())]
         self._reply = {
             "run": {
-                "words": ["/bin/sh", "-c", runtime.cmdline],
+                "words": ["/bin/sh", "-c", *_words(runtime.cmdline, streams)],
                 "directory": str(runtime.cwd),
-                "environment": [list(pair) for pair in canonicalize_env(runtime.environ).items()],
-                "stdout": out,
-                "stderr": err,
+                "environment": dict(canonicalize_env(runtime.environ)),
             },
-            "state": {"cmdline": runtime.cmdline, "output": output, "stdout": out, "stderr": err},
+            "state": {"cmdline": runtime.cmdline, "streams": streams},
         }
         raise _Stopped
-
-    def _path(self, name: str, directory: str) -> str:
-        if name.startswith("<"):
-            return self._beside(name.strip("<>"))
-        return os.path.join(directory, name)
 
 
 class Collection:
@@ -139,15 +131,15 @@ class Collection:
             return self.node.run()
         finally:
             _unwatch()
-            for what in ("plan", "out", "err"):
-                _remove(self._beside(what))
+            _remove(self._beside("plan"))
 
     def _instead_of_command(self, runtime: Any, output: str, write_cmdline: bool) -> Any:
         ended, now = _moment(self._ran["ended"]), _now()
         support.utcnow = lambda: ended + (_now() - now)  # time in a queue is not the interface's
         nodes.logger.setLevel(config.get("logging", "workflow_level"))
-        out = _lines(self._state["stdout"])
-        err = _lines(self._state["stderr"]) if self._state["stderr"] != self._state["stdout"] else []
+        streams = self._state["streams"] or [self._ran["stdout"], self._ran["stderr"]]
+        out = _lines(streams[0])
+        err = _lines(streams[1]) if streams[1] != streams[0] else []
         merged: list[str] = []
         if output == "file":
             out, merged = [], out
@@ -203,6 +195,12 @@ def _leave_out_beginning() -> None:
     nodes.savepkl = nodes._save_hashfile = lambda *_, **__: None
     nodes.get_filecopy_info = lambda _: []
     nodes.logger.setLevel("WARNING")  # it was told then, too
+
+
+def _words(command: str, streams: list[str]) -> list[str]:
+    if not streams:
+        return [command]
+    return [_INTO_FILES if streams[0] != streams[1] else _INTO_ONE_FILE, command, *streams]
 
 
 def _return_code(ran: dict[str, Any]) -> int:

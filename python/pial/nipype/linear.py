@@ -217,9 +217,10 @@ def _own(node: Any) -> Any:
 def expand(graph: Any) -> Any:
     """Take out identity nodes and multiply iterables; `graph` is used up."""
     before = utils._propagate_root_output, utils._propagate_internal_output, utils._merge_graphs
-    joins = [node for node in graph if hasattr(node, "joinsource")]
-    for node in joins:  # they are given fields for what they join
-        _own(node)
+    for node in graph:
+        # Join nodes are given fields for what they join; inputs of map nodes tell the user's node of their changes.
+        if hasattr(node, "joinsource") or isinstance(node, MapNode):
+            _own(node)
     utils._propagate_root_output = _propagate_root_output
     utils._propagate_internal_output = _propagate_internal_output
     utils._merge_graphs = _merge_graphs
