@@ -78,7 +78,8 @@ class PialPlugin(PluginBase):
                     graph, order, told, reader_of_nodes, self._status_callback,
                     remove_directories=str2bool(options["remove_node_directories"]), fail_fast=fail_fast,
                 )  # fmt: skip
-                engine = Engine([*self._arguments(fail_fast), "--work", work], scratch)
+                crashes = os.path.join(work, ".pial", "crash")  # nipype's own are elsewhere, and programs read those
+                engine = Engine([*self._arguments(fail_fast), "--work", work, "--crash-dir", crashes], scratch)
                 try:
                     engine.send(told.lines())
                     reader_of_nodes.slim(order)
