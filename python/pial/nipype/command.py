@@ -124,6 +124,7 @@ class Collection:
     def run(self) -> Any:
         """Have nipype gather and check the outputs; gives the node's result."""
         _watch(self.node.interface, self._instead_of_command)
+        self._level = nodes.logger.level
         _leave_out_beginning()
         started = _moment(self._ran["started"])
         support.utcnow = lambda: started
@@ -136,7 +137,7 @@ class Collection:
     def _instead_of_command(self, runtime: Any, output: str, write_cmdline: bool) -> Any:
         ended, now = _moment(self._ran["ended"]), _now()
         support.utcnow = lambda: ended + (_now() - now)  # time in a queue is not the interface's
-        nodes.logger.setLevel(config.get("logging", "workflow_level"))
+        nodes.logger.setLevel(self._level)
         streams = self._state["streams"] or [self._ran["stdout"], self._ran["stderr"]]
         out = _lines(streams[0])
         err = _lines(streams[1]) if streams[1] != streams[0] else []

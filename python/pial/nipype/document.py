@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 GIB = 1 << 30
+_LEAST_MEMORY = 1 << 20  # less is taken for a mistake by the engine
 GPU_SLOTS = "nipype_gpu_slots"
 _FUNCTION = {"import": "pial.nipype.step:run"}
 _ALWAYS = ["nipype.pipeline.engine", "nipype.interfaces.utility", "pial.nipype.step", "pial.nipype.command", "pial.nipype.mapnode"]
@@ -143,7 +144,7 @@ def _titles(order: list[Any]) -> list[str]:
 def _resources(node: Any) -> dict[str, int]:
     # An estimate from inputs that other nodes make would come too late: the engine decides before the step is there.
     memory = node.mem_gb if node.input_source else node.mem_gb_runtime
-    resources = {"cpus": max(1, int(node.n_procs)), "memory": int(memory * GIB)}
+    resources = {"cpus": max(1, int(node.n_procs)), "memory": max(_LEAST_MEMORY, int(memory * GIB))}
     if node.is_gpu_node():
         resources[GPU_SLOTS] = resources["cpus"]
     return resources

@@ -124,7 +124,8 @@ class Following:
         if item is not None:
             self._failed_items.add(index)
         self._call(index, item, "exception")
-        crash, lines = known or (None, [f"{event['node']}: {event['message']}\n"])
+        # Programs that read crash files look for this first line.
+        crash, lines = known or (None, ["Traceback (most recent call last):\n", f"{event['node']}: {event['message']}\n"])
         if crash is None:
             crash = self._report(index, item, lines, event)
         else:

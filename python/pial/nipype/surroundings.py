@@ -27,6 +27,8 @@ def describe() -> dict[str, Any]:
         "directory": os.getcwd(),
         "path": list(sys.path),
         "config": {section: dict(values) for section, values in nipype.config._sections.items()},
+        "levels": {name: one.level for name, one in nipype.logging.loggers.items()},
+        "log_to_file": nipype.logging._hdlr is not None,  # the option alone says nothing: programs set it and never use it
     }
 
 
@@ -50,6 +52,7 @@ def enter(head: dict[str, Any]) -> None:
         sys.path[:] = head["path"]
     os.chdir(head["directory"])
     _configure(head["config"])
+    _log_like(head)
     leave_out_what_only_costs()
     if not isinstance(sys.modules.get("__main__"), StrangeMain):
         _keep.append(sys.modules.get("__main__"))
@@ -70,7 +73,16 @@ def _configure(wanted: dict[str, dict[str, str]]) -> None:
         for option, value in values.items():
             config._config.set(section, option, str(value))
     config._resource_monitor = None  # it is read again when somebody asks
-    nipype.logging.update_logging(config)
+
+
+def _log_like(head: dict[str, Any]) -> None:
+    for name, level in head["levels"].items():
+        nipype.logging.loggers[name].setLevel(level)
+    if head["log_to_file"] and nipype.logging._hdlr is None:
+        try:
+            nipype.logging.enable_file_logging()
+        except OSError:  # a log that cannot be written is no reason to fail
+            pass
 
 
 def leave_out_what_only_costs() -> None:
