@@ -83,7 +83,8 @@ class Following:
             return
         else:
             self._items[index, item] = None
-        self._call(index, item, "start")
+        if not node.run_without_submitting:  # nipype's parallel plugins tell only of the end of such
+            self._call(index, item, "start")
 
     def _on_end(self, index: int, item: Optional[int], how: str) -> None:
         node = self._order[index]

@@ -103,6 +103,8 @@ class Keeper:
 
     def _kill(self, process: int) -> None:
         """The relay is gone: the engine ended the step."""
+        if process not in self._steps:  # it ended at the same moment
+            return
         connection, _ = self._steps[process]
         if connection in self._watched.get_map():
             self._watched.unregister(connection)
