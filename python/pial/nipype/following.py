@@ -40,8 +40,8 @@ class Following:
         self._failed_items: set[int] = set()
         self._items: dict[tuple[int, int], Any] = {}
         self._started: set[int] = set()
+        self._to_start: set[int] = set()
         self._directories = _Directories(graph, order) if remove_directories else None
-        self._unknown = False
 
     def on_event(self, event: dict[str, Any]) -> None:
         """Take in one event of the engine's."""
@@ -83,17 +83,26 @@ class Following:
             return
         else:
             self._items[index, item] = None
-        if not node.run_without_submitting:  # nipype's parallel plugins tell only of the end of such
+        if item is None and isinstance(node, MapNode):
+            self._to_start.add(index)  # nipype tells after its items, if there are any; how many is not known yet
+        elif not node.run_without_submitting:  # nipype's parallel plugins tell only of the end of such
             self._call(index, item, "start")
 
     def _on_end(self, index: int, item: Optional[int], how: str) -> None:
         node = self._order[index]
         if item is None:
             logger.info("[Job %d] %s (%s).", index, how, node)
+        self._call_late_start(index, item)
         self._call(index, item, "end")
         if item is None and self._directories is not None:
             self._directories.done(index)
         self._items.pop((index, item), None)
+
+    def _call_late_start(self, index: int, item: Optional[int]) -> None:
+        if item is None and index in self._to_start:
+            self._to_start.remove(index)
+            if not self._order[index].run_without_submitting:
+                self._call(index, None, "start")
 
     def _call(self, index: int, item: Optional[int], status: str) -> None:
         if self._callback is None:
@@ -124,6 +133,7 @@ class Following:
             return  # its items told already
         if item is not None:
             self._failed_items.add(index)
+        self._call_late_start(index, item)
         self._call(index, item, "exception")
         # Programs that read crash files look for this first line.
         crash, lines = known or (None, ["Traceback (most recent call last):\n", f"{event['node']}: {event['message']}\n"])
