@@ -23,6 +23,7 @@ from nipype.pipeline.engine.nodes import MapNode
 from nipype.utils.filemanip import save_json
 from nipype.utils.misc import str2bool
 
+from . import slim
 from .registration import PARALLEL_HERE
 
 TYPE_CHECKING = False
@@ -48,6 +49,7 @@ def run(self: Any, plugin: Any = None, plugin_args: Optional[dict[str, Any]] = N
     if runner is None:
         return _stock_run(self, plugin=plugin, plugin_args=plugin_args, updatehash=updatehash)
     graph = _executable(self, runner)
+    runner.originals = list(self._get_all_nodes())
     runner.run(graph, updatehash=updatehash, config=self.config)
     _write_afterwards(self, graph)
     return graph
@@ -197,6 +199,7 @@ def _connect(graph: Any, source: Any, target: Any, connection: tuple[Any, str]) 
 
 
 def _share(node: Any) -> Any:
+    slim.whole(node)
     new = object.__new__(type(node))
     new.__dict__.update(node.__dict__)
     new.__dict__[_SHARED] = True

@@ -38,6 +38,7 @@ class PialPlugin(PluginBase):
 
     def __init__(self, plugin_args: Optional[dict[str, Any]] = None) -> None:
         super().__init__(plugin_args=dict(plugin_args or {}))
+        self.originals: list[Any] = []  # nodes of the user's workflow, where they may be made small, too
         dead = sorted(set(self.plugin_args) - _KNOWN)
         if dead:
             logger.info("[Pial] These plugin arguments have no effect: %s.", ", ".join(dead))
@@ -83,6 +84,8 @@ class PialPlugin(PluginBase):
                 try:
                     engine.send(told.lines())
                     reader_of_nodes.slim(order)
+                    slim.slim_originals(self.originals, scratch)
+                    self.originals = []
                     memory.give_back()
                     self._watch(engine, watched, following)
                     problem = failure(engine.wait(), engine.messages())
