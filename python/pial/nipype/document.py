@@ -22,7 +22,11 @@ _LEAST_MEMORY = 1 << 20  # less is taken for a mistake by the engine
 GPU_SLOTS = "nipype_gpu_slots"
 _FUNCTION = {"import": "pial.nipype.step:run"}
 _ALWAYS = ["nipype.pipeline.engine", "nipype.interfaces.utility", "pial.nipype.step", "pial.nipype.command", "pial.nipype.mapnode"]
-_OUTPUTS = {"result": {"type": "file", "optional": True}, "files": {"type": "list[file]", "optional": True}}
+_OUTPUTS = {
+    "result": {"type": "file", "optional": True},
+    "files": {"type": "list[file]", "optional": True},  # looked at before a result stands
+    "state": {"type": "string", "optional": True},  # what dependents go by
+}
 
 
 class Document:
@@ -89,7 +93,7 @@ class Document:
             "outputs": _OUTPUTS,
         }
         if numbers:
-            told["inputs"] = {"after": [{"from": f"n{number}.result"} for number in numbers]}
+            told["inputs"] = {"after": [{"from": f"n{number}.state"} for number in numbers]}
         if isinstance(node, MapNode):
             told["map"] = True
         if self._update_hash or node.overwrite or (node.overwrite is None and node.interface.always_run):

@@ -13,7 +13,7 @@ import traceback
 import nipype.pipeline.engine.nodes as nodes
 import nipype.pipeline.plugins.tools as tools
 
-from . import command, keeper, learned, mapnode, spool, surroundings
+from . import command, keeper, learned, mapnode, spool, surroundings, version
 from .unpickling import NeedsMain, load
 
 TYPE_CHECKING = False
@@ -130,7 +130,11 @@ class Step:
         path = os.path.join(directory, f"result_{self.node.name}.pklz")
         files = sorted(_files_inside(result.outputs, directory + os.sep)) if result is not None else []
         return {
-            "outputs": [["result", {"$path": path}], ["files", [{"$path": file} for file in files]]],
+            "outputs": [
+                ["result", {"$path": path}],
+                ["files", [{"$path": file} for file in files]],
+                ["state", version.of_outputs(result)],
+            ],
             "cached": cached,
         }
 

@@ -67,6 +67,15 @@ class Versions:
         return self._modules[name]
 
 
+def of_outputs(result: Any) -> str:
+    """A digest of what a result hands on. Result files tell times besides, and differ whenever a node ran again."""
+    outputs = getattr(result, "outputs", None)
+    values = outputs.trait_get() if hasattr(outputs, "trait_get") else dict(vars(outputs)) if outputs is not None else {}
+    digest = hashlib.blake2b(digest_size=16)
+    _feed(digest, values)
+    return digest.hexdigest()
+
+
 def _values(traits: Any) -> dict[str, Any]:
     """What was set, of an object with traits."""
     return {name: value for name, value in vars(traits).items() if not name.startswith("__")}
