@@ -42,7 +42,7 @@ def run(
     try:
         try:
             _set_up(step, libraries)
-            result: dict[str, Any] = {"outputs": outputs_of(step, message, made)}
+            result: dict[str, Any] = _nipype(step) or {"outputs": outputs_of(step, message, made)}
         except BaseException as error:
             if os.getpid() != process and isinstance(error, SystemExit):
                 return error.code if isinstance(error.code, int) else int(bool(error.code))
@@ -81,6 +81,15 @@ def outputs_of(step: dict[str, Any], message: dict[str, Any], made: Optional[Mad
         raise Failure(str(problem), problem.kind) from problem.__cause__
 
 
+def _nipype(step: dict[str, Any]) -> dict[str, Any]:
+    """What the bridge to nipype has to tell, if the step is a node of nipype's; else nothing."""
+    if "nipype" not in step:
+        return {}
+    from pial.nipype import step as nipype
+
+    return nipype.perform(step["nipype"])
+
+
 # Before the call
 
 
@@ -89,7 +98,8 @@ def _set_up(step: dict[str, Any], libraries: _threads.LoadedLibraries) -> None:
         opened = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
         os.dup2(opened, descriptor)
         os.close(opened)
-    os.chdir(step["directory"])
+    if "nipype" not in step:  # nipype makes the directories of its nodes itself
+        os.chdir(step["directory"])
     declared = dict(step.get("environment") or ())
     processors = max(1, int(step.get("cpus") or 1))
     _threads.set_variables(os.environ, processors, declared)
