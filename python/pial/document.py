@@ -113,13 +113,13 @@ class _Writer:
             if is_live(self.scope, source):
                 found[field] = {"from": source} if isinstance(source, str) else source
         start = name + "."
-        for path, expression in self.given.items():
+        for path, given in self.given.items():
             if path.startswith(start):
                 if path[len(start) :] in found:
                     raise ConnectionRefused(
                         f"{self.scope.path_of(path)} is connected from inside of its workflow and from outside"
                     )
-                found[path[len(start) :]] = expression
+                found[path[len(start) :]] = given
         return found
 
     def _call(self, name: str, field: str, call: Call) -> Generator[str, None, Dict[str, str]]:

@@ -14,6 +14,8 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 PROGRAM = os.path.join(HERE, "nipype_many.py")
 sys.path.insert(0, HERE)
 
+import support  # noqa: E402, F401: which program `pial` is tested
+
 try:
     os.environ.setdefault("NIPYPE_NO_ET", "1")
     from nipype.utils.filemanip import loadpkl
@@ -27,17 +29,7 @@ LONGEST = 120  # seconds for a run
 CHANGING = {"startTime", "endTime", "duration", "dependencies", "traceback", "traceback_args", "environ"}
 
 
-def has_engine():
-    try:
-        from pial import engine
-
-        return bool(engine.binary())
-    except Exception:
-        return False
-
-
 @unittest.skipUnless(nipype_many, "nipype is not installed")
-@unittest.skipUnless(has_engine(), "the program `pial` was not built")
 class Case(unittest.TestCase):
     def setUp(self):
         self.home = os.path.realpath(tempfile.mkdtemp(prefix="pial-nipype-"))

@@ -60,8 +60,6 @@ pub struct Interpreter {
 #[derive(Debug, Serialize)]
 #[serde(tag = "do", rename_all = "snake_case")]
 enum Request<'a> {
-    /// To be there: the first line to the interpreter of a launcher.
-    Hello { skip: &'a [String], bare: bool },
     /// To get a function ready.
     Code {
         id: u32,
@@ -241,19 +239,17 @@ impl Interpreter {
     /// What the system says.
     pub fn start(start: &Start<'_>) -> io::Result<Interpreter> {
         match env::var_os(WARM) {
-            Some(path) => Interpreter::connect(Path::new(&path), start),
-            None => Interpreter::spawn(start),
+            // What a launcher imported cannot be taken back.
+            Some(path) if start.skip.is_empty() && !start.bare => Interpreter::connect(Path::new(&path)),
+            _ => Interpreter::spawn(start),
         }
     }
 
     /// One that a launcher forks from its own, which shares its memory.
-    fn connect(path: &Path, start: &Start<'_>) -> io::Result<Interpreter> {
+    fn connect(path: &Path) -> io::Result<Interpreter> {
         let socket = UnixStream::connect(path)?;
         socket.set_nonblocking(true)?;
-        let mut interpreter = Interpreter::at(socket, None);
-        interpreter.put(&Request::Hello { skip: start.skip, bare: start.bare });
-        interpreter.write();
-        Ok(interpreter)
+        Ok(Interpreter::at(socket, None))
     }
 
     fn at(socket: UnixStream, pid: Option<u32>) -> Interpreter {

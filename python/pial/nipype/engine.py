@@ -9,6 +9,8 @@ import signal
 import subprocess
 import sys
 
+from ..engine import binary, environment
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -27,7 +29,11 @@ class Engine:
         self._events, writing = os.pipe()
         with open(self._messages, "wb") as messages:
             self.process = subprocess.Popen(
-                [binary(), "run", "-", "--events", f"/dev/fd/{writing}", "--quiet", *arguments],
+                [
+                    *(binary(), "run", "-", "--events", f"/dev/fd/{writing}", "--quiet"),
+                    *("--parent", str(os.getpid())),  # nothing of the run outlives the program, however it ends
+                    *arguments,
+                ],
                 stdin=subprocess.PIPE, stdout=messages, stderr=messages, pass_fds=[writing],
                 env=environment(), start_new_session=True,  # Ctrl-C comes to this process, which passes it on
             )  # fmt: skip
@@ -90,27 +96,6 @@ class Engine:
         """What the engine wrote for people."""
         with open(self._messages, encoding="utf-8", errors="replace") as file:
             return file.read().strip()
-
-
-def binary() -> str:
-    """The path of the program `pial`."""
-    try:
-        from pial import engine  # type: ignore[attr-defined]
-    except ImportError:  # the package without the workflow classes
-        import shutil
-
-        found = os.environ.get("PIAL_BINARY") or shutil.which("pial")
-        if not found:
-            raise EngineFailed("the program `pial` is not on PATH; set PIAL_BINARY to its path") from None
-        return found
-    path: str = engine.binary()
-    return path
-
-
-def environment() -> dict[str, str]:
-    """The engine's environment: this interpreter, and where it finds modules, are those of the steps."""
-    entries = dict.fromkeys(entry or os.getcwd() for entry in sys.path)
-    return {**os.environ, "PIAL_PYTHON": sys.executable, "PIAL_PYTHONPATH": os.pathsep.join(entries)}
 
 
 class EngineFailed(RuntimeError):

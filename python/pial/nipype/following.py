@@ -96,7 +96,8 @@ class Following:
         self._call(index, item, "end")
         if item is None and self._directories is not None:
             self._directories.done(index)
-        self._items.pop((index, item), None)
+        if item is not None:
+            self._items.pop((index, item), None)
 
     def _call_late_start(self, index: int, item: Optional[int]) -> None:
         if item is None and index in self._to_start:

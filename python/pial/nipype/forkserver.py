@@ -38,7 +38,7 @@ def replace(launcher: str) -> None:
                 os.close(self._forkserver_alive_fd)
                 self._forkserver_address = self._forkserver_alive_fd = self._forkserver_pid = None
             with socket.socket(socket.AF_UNIX) as listener:
-                address = connection.arbitrary_address("AF_UNIX")
+                address = connection.arbitrary_address("AF_UNIX")  # type: ignore[attr-defined]
                 listener.bind(address)
                 if not util.is_abstract_socket_namespace(address):
                     os.chmod(address, 0o600)

@@ -91,8 +91,8 @@ class Keeper:
             os.setpgid(0, 0)
             for number in (signal.SIGINT, signal.SIGTERM):
                 signal.signal(number, signal.SIG_DFL)
-            for number, descriptor in zip((1, 2), streams):
-                os.dup2(descriptor, number)
+            for stream_number, descriptor in zip((1, 2), streams):
+                os.dup2(descriptor, stream_number)
             reply = self._perform(request)
             for stream in (sys.stdout, sys.stderr):
                 stream.flush()

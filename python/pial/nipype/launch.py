@@ -20,7 +20,7 @@ import tempfile
 import traceback
 import types
 
-from pial import _preload, _threads, worker
+from pial import _code, _preload, _threads, worker
 
 from . import forkserver, learned
 
@@ -159,7 +159,7 @@ class Launcher:
         gc.disable()
         try:
             for name in ("nipype", "pial.nipype.step", "pial.nipype.plugin", *self._known.modules(self._program.path)):
-                preloader._import((name, (), 0), {})
+                preloader._import(_code.Import(name, (), 0), {})
         except _preload.MustRestart as error:
             again = [word for name in [*self._skip, error.module] for word in ("--skip", name)]
             self._clear(missing, telemetry)
@@ -222,7 +222,8 @@ class Launcher:
             signal.signal(number, signal.SIG_IGN)
         signal.pthread_sigmask(signal.SIG_SETMASK, self._was_blocked)
         while True:
-            readable, _, _ = select.select([self._listener, self._wake], [], [])
+            watched: list[Any] = [self._listener, self._wake]
+            readable, _, _ = select.select(watched, [], [])
             if self._listener in readable:
                 self._accept()
             if self._wake in readable:

@@ -29,7 +29,7 @@ logger = logging.getLogger("nipype.workflow")
 _KNOWN = {"n_procs", "memory_gb", "n_gpu_procs", "status_callback", "raise_insufficient"}
 
 
-class PialPlugin(PluginBase):
+class PialPlugin(PluginBase):  # type: ignore[misc]
     """Runs a workflow on pial's engine.
 
     plugin_args: n_procs, memory_gb, n_gpu_procs (slots), status_callback, raise_insufficient (default True), as for MultiProc.
@@ -194,7 +194,8 @@ def _work_directory(order: list[Any]) -> str:
     """
     if order[0].base_dir is None or not order[0]._hierarchy:
         return tempfile.mkdtemp(prefix="pial-work-")
-    return os.path.join(os.path.realpath(order[0].base_dir), order[0]._hierarchy.split(".")[0])
+    name: str = order[0]._hierarchy.split(".")[0]
+    return os.path.join(os.path.realpath(order[0].base_dir), name)
 
 
 def _scratch(work: str) -> str:

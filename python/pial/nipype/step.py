@@ -118,6 +118,7 @@ class Step:
         if not os.path.exists(path):  # an engine that started anew
             self.node = self._whole()
             mapnode.expand(self.node, path)
+        assert self.item is not None
         return _prepared(mapnode.item(path, self.item), self.head)
 
     def _items_file(self) -> str:
@@ -158,7 +159,7 @@ def report_crash(node: Any, lines: list[str]) -> str:
     except Exception:  # there is none
         node._result = None
     node._traceback = lines
-    path = tools.report_crash(node, traceback=list(lines))
+    path: str = tools.report_crash(node, traceback=list(lines))
     return os.path.abspath(path)
 
 

@@ -70,7 +70,10 @@ class Versions:
 def of_outputs(result: Any) -> str:
     """A digest of what a result hands on. Result files tell times besides, and differ whenever a node ran again."""
     outputs = getattr(result, "outputs", None)
-    values = outputs.trait_get() if hasattr(outputs, "trait_get") else dict(vars(outputs)) if outputs is not None else {}
+    if outputs is None:
+        values: dict[str, Any] = {}
+    else:
+        values = outputs.trait_get() if hasattr(outputs, "trait_get") else dict(vars(outputs))
     digest = hashlib.blake2b(digest_size=16)
     _feed(digest, values)
     return digest.hexdigest()
