@@ -45,7 +45,7 @@ def run(options, dataset, tag, pial):
 
 def graph_seconds(log):
     """Seconds between the lines with which fMRIPrep begins and ends the run of its graph; up to the last line if it did not end."""
-    times = re.findall(r"^(\d{6}-\d\d:\d\d:\d\d),(\d{3}) nipype\.\S+ \S+:\s*\n\s*(.*)$", log, re.MULTILINE)
+    times = re.findall(r"^(\d{6}-\d\d:\d\d:\d\d),(\d+) nipype\.\S+ \S+:\s*\n\s*(.*)$", log, re.MULTILINE)
     moments = [(datetime.strptime(time, "%y%m%d-%H:%M:%S").timestamp() + int(milli) / 1000, said) for time, milli, said in times]
     began = [moment for moment, said in moments if "started!" in said]
     ended = [moment for moment, said in moments if "finished" in said and "fMRIPrep" in said]
