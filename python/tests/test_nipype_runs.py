@@ -3,8 +3,10 @@
 import glob
 import json
 import os
+import random
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -148,6 +150,24 @@ class Again(Case):
 
 
 class Killed(Case):
+    def test_runs_killed_at_any_moment_are_continued_by_either(self):
+        """As often as PIAL_KILLS says; the engine and all steps of a killed program end with it."""
+        self.run_program("alone", "Pial", "well")
+        expected, chance = self.results("alone"), random.Random(1)
+        for round in range(int(os.environ.get("PIAL_KILLS", "3"))):
+            base = f"round{round}"
+            words = [sys.executable, PROGRAM, os.path.join(self.home, base), ("Pial", "MultiProc")[round % 4 == 3], "well"]
+            program = subprocess.Popen(words, cwd=self.home, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
+            try:
+                program.wait(chance.uniform(0.8, 2.2))
+            except subprocess.TimeoutExpired:
+                # nipype's workers do not end with their program.
+                os.killpg(program.pid, signal.SIGKILL) if words[3] == "MultiProc" else program.kill()
+                program.wait()
+            with self.subTest(round=round):
+                self.run_program(base, ("MultiProc", "Pial")[round % 2], "well")
+                self.assertEqual({path: told.replace(base, "alone") for path, told in self.results(base).items()}, expected)
+
     def test_a_killed_node_is_named_and_the_rest_goes_on(self):
         ours = self.run_program("ours", "Pial", "well", "killed")
         self.assertEqual(ours["raised"][0], "RuntimeError")
