@@ -26,6 +26,9 @@ use crate::work::make_scratch;
 /// An interpreter that dies so often without having begun a step will not begin one.
 const MOST_DEATHS: u32 = 3;
 
+/// A disk with less than this is full for the result of a function, in bytes.
+const LEAST_FREE: u64 = 64 * 1024;
+
 /// The warm interpreter of a run, and what was asked of it.
 #[derive(Default)]
 pub(super) struct Python {
@@ -427,6 +430,10 @@ impl Engine<'_> {
         match (returned, bad) {
             // What Python says of an exit tells more than its code; of a signal it can say nothing.
             (Some(Err(error)), bad) if bad.is_none() || ended.status.code() == Some(1) => Err(error),
+            (None, Some(bad)) if sys::free_bytes(&self.work.path).is_some_and(|free| free < LEAST_FREE) => {
+                // Python could not even write what went wrong.
+                Err(format!("{bad}, with no space left on the disk of {}", self.work.path.display()))
+            }
             (_, Some(bad)) => Err(bad),
             (Some(values), None) => typed(task, values?),
             (None, None) => Err("its process ended before it returned; did it call os._exit?".to_owned()),
