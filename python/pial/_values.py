@@ -72,11 +72,6 @@ def _decode_tagged(tag: str, content: Any, as_path: bool, paths: Optional[set[st
     raise ValueProblem(f"a value is marked {tag}, which this version of pial does not know", "inputs")
 
 
-def encode_exact(value: Any) -> Any:
-    """Give the wire form of `value` without looking at files: text is text, and a path is pickled."""
-    return Encoder("").encode("value", value)
-
-
 class Encoder:
     """Encodes what a step returns. Paths are seen from `directory`, where long pickles are written."""
 

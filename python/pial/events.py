@@ -75,7 +75,6 @@ class Tally:
         self.outputs: Dict[str, Any] = {}
         self.interrupted = False
         self.gave_up = ""
-        self.finished: Optional[Dict[str, Any]] = None
 
     def catch_up(self, events: Events) -> Tally:
         """Takes in what is new."""
@@ -107,7 +106,6 @@ class Tally:
         elif kind == "interrupted":
             self.interrupted = True
         elif kind == "finished":
-            self.finished = event
             self.counts.update((name, event[name]) for name in ("done", "cached", "failed", "skipped"))
 
 

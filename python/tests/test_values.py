@@ -18,7 +18,12 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from pial import _values  # noqa: E402
-from pial._values import Encoder, ValueProblem, decode, encode_exact  # noqa: E402
+from pial._values import Encoder, ValueProblem, decode  # noqa: E402
+
+
+def encode_exact(value):
+    """Without looking at files: text is text, and a path is pickled."""
+    return Encoder("").encode("value", value)
 
 
 class Colour(enum.IntEnum):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import pickle
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timezone
 from pathlib import Path
 
 import nipype.interfaces.base.core as core

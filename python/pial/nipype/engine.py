@@ -7,7 +7,6 @@ import os
 import selectors
 import signal
 import subprocess
-import sys
 
 from ..engine import binary, environment
 
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
 
 _ENOUGH = 1 << 16
 # Exit codes of `pial run`.
-DOCUMENT_WRONG, CANNOT_WORK, INTERRUPTED = 2, 3, 130
+DOCUMENT_WRONG, INTERRUPTED = 2, 130
 
 
 class Engine:

@@ -26,7 +26,7 @@ class Following:
 
     def __init__(
         self, graph: Any, order: list[Any], told: Any, nodes: Any,
-        callback: Optional[Callable[[Any, str], None]], remove_directories: bool, fail_fast: bool,
+        callback: Optional[Callable[[Any, str], None]], remove_directories: bool,
     ) -> None:  # fmt: skip
         self.errors: list[str] = []
         self.not_run: list[dict[str, Any]] = []
@@ -35,7 +35,6 @@ class Following:
         self._told = told
         self._nodes = nodes
         self._callback = callback
-        self._fail_fast = fail_fast
         self._index = {title: index for index, title in enumerate(told.titles)}
         self._failed_items: set[int] = set()
         self._items: dict[tuple[int, int], Any] = {}

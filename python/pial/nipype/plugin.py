@@ -77,7 +77,7 @@ class PialPlugin(PluginBase):  # type: ignore[misc]
                 reader_of_nodes.open()
                 following = Following(
                     graph, order, told, reader_of_nodes, self._status_callback,
-                    remove_directories=str2bool(options["remove_node_directories"]), fail_fast=fail_fast,
+                    remove_directories=str2bool(options["remove_node_directories"]),
                 )  # fmt: skip
                 crashes = os.path.join(work, ".pial", "crash")  # nipype's own are elsewhere, and programs read those
                 engine = Engine([*self._arguments(fail_fast), "--work", work, "--crash-dir", crashes], scratch)

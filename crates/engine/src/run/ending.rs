@@ -27,6 +27,8 @@ use crate::work::publish;
 pub(super) struct Usage {
     pub used: Option<Used>,
     pub strays: u32,
+    /// Whether nipype found it done before.
+    pub found: bool,
 }
 
 impl Engine<'_> {
@@ -42,7 +44,7 @@ impl Engine<'_> {
             peak_rss_bytes: ended.max_rss_bytes,
             method: Method::MaxRss,
         };
-        let usage = Usage { used: Some(used), strays };
+        let usage = Usage { used: Some(used), strays, found: false };
         let Active { step, attempt, capture, phase, stopped, .. } = active;
         self.devices.give_back(step);
         let bad = bad_ending(ended.status, stopped, self.plan.locate(step.node).0.time_s);
@@ -225,7 +227,7 @@ impl Engine<'_> {
             let message = format!("{} left {count} process{s} running, which {were} ended", task.name);
             self.observer.report(&Report::Warning(&message));
         }
-        if self.found_by_nipype {
+        if usage.found {
             self.observer.report(&Report::NodeCached { node: &task.name });
             self.events.push_back(Event::Hit(step));
             return Ok(());
@@ -273,7 +275,7 @@ impl Engine<'_> {
                 return Ok(());
             }
         }
-        self.record(step, attempt, task, outputs, Usage { used, strays: 0 }, &Read::new())
+        self.record(step, attempt, task, outputs, Usage { used, ..Usage::default() }, &Read::new())
     }
 
     /// Notes that a node has written files outside the working directory; what is wrong when another has, too.

@@ -136,7 +136,6 @@ pub fn run(
         not_ours: children.now(),
         children,
         had_strays: false,
-        found_by_nipype: false,
         events: VecDeque::from([Event::Begin]),
         began: Instant::now(),
         interrupted: false,
@@ -168,8 +167,6 @@ struct Engine<'r> {
     children: Children,
     /// Whether any step left processes behind.
     had_strays: bool,
-    /// Whether what is being recorded was found by nipype to be done before.
-    found_by_nipype: bool,
     events: VecDeque<Event>,
     began: Instant,
     interrupted: bool,

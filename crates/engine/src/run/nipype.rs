@@ -60,7 +60,13 @@ impl Engine<'_> {
                 return self.run_command(step, attempt, task, ask, &command, state.unwrap_or_default());
             }
             (Some(Ok(Returned { outputs, cached, .. })), None) => {
-                return self.nipype_done(step, attempt, task, values(outputs.unwrap_or_default()), cached, usage);
+                return self.nipype_done(
+                    step,
+                    attempt,
+                    task,
+                    values(outputs.unwrap_or_default()),
+                    Usage { found: cached, ..usage },
+                );
             }
         };
         self.nipype_failed(step, attempt, &task, message, crash, printed, (status, usage.used))
@@ -72,15 +78,11 @@ impl Engine<'_> {
         attempt: u32,
         task: Box<Task>,
         mut values: std::collections::HashMap<String, pial_core::value::Value>,
-        cached: bool,
         usage: Usage,
     ) -> Result<(), EngineError> {
         let outputs = task.call.iter().flat_map(|call| &call.outputs);
         let outputs = outputs.filter_map(|output| values.remove_entry(&output.name.text)).collect();
-        self.found_by_nipype = cached;
-        let done = self.record(step, attempt, task, outputs, usage, &Read::new());
-        self.found_by_nipype = false;
-        done
+        self.record(step, attempt, task, outputs, usage, &Read::new())
     }
 
     fn expand_nipype(&mut self, node: NodeId, task: &Task, count: u32) {
