@@ -30,8 +30,9 @@ ALLOWED = {
 MAY_USE = {
     "pial-core": set(),
     "pial-interfaces": {"pial-core"},
-    "pial-engine": {"pial-core", "pial-interfaces"},
-    "pial": {"pial-core", "pial-interfaces", "pial-engine"},
+    "pial-measure": set(),
+    "pial-engine": {"pial-core", "pial-interfaces", "pial-measure"},
+    "pial": {"pial-core", "pial-interfaces", "pial-measure", "pial-engine"},
 }
 
 

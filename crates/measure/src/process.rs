@@ -1,0 +1,1 @@
+//! Single processes and their trees, as `/proc` tells of them.
