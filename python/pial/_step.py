@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any, Optional
 
+    from pial import _stay
+
     Made = tuple[Callable[..., Any], types.ModuleType]
 
 # Text beyond this is cut from a message; the whole stands on standard error.
@@ -34,29 +36,40 @@ class Failure(Exception):
 
 
 def run(
-    step: dict[str, Any], message: dict[str, Any], made: Optional[Made], libraries: _threads.LoadedLibraries
-) -> int:
-    """Run `step` and write its result file; gives the exit code. `made` is the function, when it was made ahead."""
+    step: dict[str, Any],
+    message: dict[str, Any],
+    made: Optional[Made],
+    libraries: _threads.LoadedLibraries,
+    stay: Optional[_stay.Stay] = None,
+) -> tuple[int, bool]:
+    """Run `step` and write its result file; gives the exit code, and whether the process can be used again (`stay`).
+
+    `made` is the function, when it was made ahead.
+    """
     process = os.getpid()
     before = len(sys.modules)
     try:
         try:
             _set_up(step, libraries)
+            if stay is not None:
+                stay.begin()
             result: dict[str, Any] = _nipype(step) or {"outputs": outputs_of(step, message, made)}
         except BaseException as error:
             if os.getpid() != process and isinstance(error, SystemExit):
-                return error.code if isinstance(error.code, int) else int(bool(error.code))
+                return error.code if isinstance(error.code, int) else int(bool(error.code)), False
             result = _failure(error, message)
         if os.getpid() != process:  # the function forked, and this is its child: there is nothing to tell
-            return int("error" in result)
-        _run_exit_functions()
+            return int("error" in result), False
+        stays = stay is not None and "error" not in result and stay.may()
+        if not stays:
+            _run_exit_functions()
         flush()
         result["imported"] = _imported_since(before)
         _write_result(step["result"], result)
-        return int("error" in result)
+        return int("error" in result), stays
     except BaseException as error:  # memory or the disk is full, or a function for the exit called sys.exit
         _show(error)
-        return 1
+        return 1, False
 
 
 def outputs_of(step: dict[str, Any], message: dict[str, Any], made: Optional[Made]) -> list[list[Any]]:

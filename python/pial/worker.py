@@ -33,11 +33,14 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, NoReturn, Optional
 
-PROTOCOL = 1
+    from pial import _stay
+
+PROTOCOL = 2
 EXIT_RESTART = 75
 EXIT_CANNOT_FORK = 71
 FORK_ATTEMPTS = 5
 LONGEST_LINE = 3500  # bytes: a line is one write, and steps write to the same socket
+LONGEST_IDLE = 2.0  # seconds after which a process that waits for another step is let go
 RSS_UNIT = 1 if sys.platform == "darwin" else 1024  # of ru_maxrss
 
 
@@ -65,6 +68,8 @@ class Worker:
         self._libraries = _threads.LoadedLibraries()
         self._codes: dict[int, tuple[dict[str, Any], Optional[_step.Made]]] = {}
         self._running: dict[int, int] = {}  # process -> step
+        self._channels: dict[int, _stay.Channel] = {}  # to the processes that may run another step
+        self._idle: dict[int, float] = {}  # those of them that wait -> since when
         self._preloading = False
         self._main_module = sys.modules["__main__"]  # a step puts its own there, and this one must stay alive
 
@@ -84,10 +89,16 @@ class Worker:
     def _read_messages(self) -> None:
         waiting = bytearray()
         while True:
-            readable, _, _ = select.select([self._socket, self._wake], [], [])
+            busy = {process: channel for process, channel in self._channels.items() if process in self._running}
+            watched: list[Any] = [self._socket, self._wake, *busy.values()]
+            readable, _, _ = select.select(watched, [], [], LONGEST_IDLE if self._idle else None)
+            for process, channel in busy.items():
+                if channel in readable and not self._hear(process):
+                    self._channels.pop(process).close()  # it ends
             if self._wake in readable:
                 _drain(self._wake)
                 self._reap_all()
+            self._let_idle_go()
             if self._socket not in readable:
                 continue
             received = os.read(self._socket, 1 << 18)
@@ -109,7 +120,7 @@ class Worker:
         if what == "code":
             self._on_code(message)
         elif what == "step":
-            self._on_step(message)
+            self._on_step(message, line)
         else:
             self._warn(f"the worker does not know what to do for {what!r}")
 
@@ -140,11 +151,26 @@ class Worker:
 
     # Steps
 
-    def _on_step(self, step: dict[str, Any]) -> None:
+    def _on_step(self, step: dict[str, Any], line: bytes) -> None:
+        process = step.get("process")
+        if process in self._idle:
+            del self._idle[process]
+            if self._channels[process].hand(line, self._socket):
+                self._running[process] = step["id"]
+                return
+        channel = self._new_channel() if step.get("stay") else None
         process = self._fork()
         if process == 0:
-            self._be_step(step)
+            self._be_step(step, channel)
         self._running[process] = step["id"]
+        if channel is not None:
+            channel.theirs.close()
+            self._channels[process] = channel
+
+    def _new_channel(self) -> _stay.Channel:
+        from pial import _stay
+
+        return _stay.Channel()
 
     def _fork(self) -> int:
         for attempt in range(FORK_ATTEMPTS):
@@ -158,25 +184,45 @@ class Worker:
         self._warn(f"the worker cannot start a process: {reason}")
         os._exit(EXIT_CANNOT_FORK)
 
-    def _be_step(self, step: dict[str, Any]) -> NoReturn:
+    def _be_step(self, step: dict[str, Any], channel: Optional[_stay.Channel]) -> NoReturn:
         """What the forked process does. It never returns into the worker's loop."""
         code = 1
         try:
             os.setpgid(0, 0)
-            started = b'{"event":"started","id":%d,"pid":%d}\n' % (step["id"], os.getpid())
-            os.write(self._socket, started)
+            _tell_began(self._socket, step)
             self._leave_worker()
             missing = {"import": f"(function {step['code']}, which the engine did not send)"}
             message, made = self._codes.get(step["code"], (missing, None))
-            code = _step.run(step, message, made, self._libraries)
+            if channel is None:
+                code, _ = _step.run(step, message, made, self._libraries)
+            else:
+                code = self._run_several(step, message, made, channel)
         finally:
             _step.flush()
             os._exit(code)
+
+    def _run_several(
+        self, step: dict[str, Any], message: dict[str, Any], made: Optional[_step.Made], channel: _stay.Channel
+    ) -> int:
+        """Run a step and those that come through the channel, as long as they leave the process as it was."""
+        from pial import _stay
+
+        stay = _stay.Stay(channel)
+        while True:
+            code, stays = _step.run(step, message, made, self._libraries, stay)
+            following = stay.next_step() if stays else None
+            if following is None:
+                return code
+            step, engine = following
+            _tell_began(engine, step)
+            os.close(engine)
 
     def _leave_worker(self) -> None:
         signal.set_wakeup_fd(-1)
         for descriptor in (self._socket, self._wake, self._wake_write):
             os.close(descriptor)
+        for channel in self._channels.values():
+            channel.close()
         for number, handler in self._inherited.items():
             signal.signal(number, handler)
 
@@ -217,23 +263,44 @@ class Worker:
             return False
         if process == 0:
             return False
-        step = self._running.pop(process, None)
-        if step is not None:  # else a module started it
-            self._send(
-                {
-                    "event": "ended",
-                    "id": step,
-                    "pid": process,
-                    "status": status,
-                    "user_s": round(usage.ru_utime, 6),
-                    "system_s": round(usage.ru_stime, 6),
-                    "max_rss_bytes": usage.ru_maxrss * RSS_UNIT,
-                }
-            )
+        self._hear(process)  # its last word may not have been read
+        self._idle.pop(process, None)
+        channel = self._channels.pop(process, None)
+        if channel is not None:
+            channel.close()
+        used = {
+            "user_s": round(usage.ru_utime, 6),
+            "system_s": round(usage.ru_stime, 6),
+            "max_rss_bytes": usage.ru_maxrss * RSS_UNIT,
+        }
+        self._tell_ended(process, status, used)
         return True
 
+    def _tell_ended(self, process: int, status: int, used: dict[str, Any]) -> None:
+        step = self._running.pop(process, None)
+        if step is not None:  # else a module started it
+            self._send({"event": "ended", "id": step, "pid": process, "status": status, **used})
+
+    # Processes that stay
+
+    def _hear(self, process: int) -> bool:
+        """Take in that a process is done with its step and waits for another; False when it has not said so."""
+        channel = self._channels.get(process)
+        used = channel.done() if channel is not None and process in self._running else None
+        if used is None:
+            return False
+        self._idle[process] = time.monotonic()
+        self._tell_ended(process, 0, {**used, "stays": True})
+        return True
+
+    def _let_idle_go(self) -> None:
+        now = time.monotonic()
+        for process in [process for process, since in self._idle.items() if now - since > LONGEST_IDLE]:
+            del self._idle[process]
+            self._channels.pop(process).close()
+
     def _kill_all(self) -> None:
-        for process in self._running:
+        for process in [*self._running, *self._idle]:
             # A process just forked may have no group yet.
             for kill in (os.killpg, os.kill):
                 try:
@@ -249,6 +316,10 @@ class Worker:
     def _send(self, event: dict[str, Any]) -> None:
         # One write: up to a page the kernel takes it as a whole, between the lines of steps.
         os.write(self._socket, json.dumps(event, separators=(",", ":")).encode() + b"\n")
+
+
+def _tell_began(engine: int, step: dict[str, Any]) -> None:
+    os.write(engine, b'{"event":"started","id":%d,"pid":%d}\n' % (step["id"], os.getpid()))
 
 
 def _take_socket() -> int:

@@ -25,7 +25,7 @@ pub const PYTHON_PATH: &str = "PIAL_PYTHONPATH";
 const WARM: &str = "PIAL_WARM";
 
 /// The version of the lines exchanged.
-pub const PROTOCOL: u32 = 1;
+pub const PROTOCOL: u32 = 2;
 
 /// Variables that keep numerical libraries from starting threads when they are loaded: an interpreter with threads
 /// cannot fork safely. Each step sets its own number afterwards.
@@ -117,6 +117,12 @@ pub struct Call<'a> {
     pub stderr: &'a Path,
     /// The file for what it returns.
     pub result: &'a Path,
+    /// Whether its process may stay for another step.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub stay: bool,
+    /// The process that stayed and is to run it; without it, or when that is gone, one is forked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub process: Option<u32>,
 }
 
 /// A node of nipype's, and what is asked of it.
@@ -152,7 +158,7 @@ pub enum News {
         /// Its process, which leads a group of its own.
         pid: u32,
     },
-    /// The process of a step ended.
+    /// A step ended, and with it its process, or it waits for another step.
     Ended {
         /// The step.
         id: u64,
@@ -166,6 +172,9 @@ pub enum News {
         system_s: f64,
         /// Bytes.
         max_rss_bytes: u64,
+        /// Whether its process waits for another step.
+        #[serde(default)]
+        stays: bool,
     },
     /// Something the user should know.
     Warning {

@@ -125,12 +125,16 @@ class Collection:
         """Have nipype gather and check the outputs; gives the node's result."""
         _watch(self.node.interface, self._instead_of_command)
         self._level = nodes.logger.level
+        before = {(module, name): getattr(module, name) for module, names in _CHANGED for name in names}
         _leave_out_beginning()
         started = _moment(self._ran["started"])
         support.utcnow = lambda: started
         try:
             return self.node.run()
         finally:
+            for (module, name), value in before.items():  # the process may run other nodes
+                setattr(module, name, value)
+            nodes.logger.setLevel(self._level)
             _unwatch()
             _remove(self._beside("plan"))
 
@@ -181,6 +185,12 @@ def _watch(interface: Any, instead: Callable[[Any, str, bool], Any]) -> None:
 def _unwatch() -> None:
     CommandLine._run_interface = _STOCK_RUN_INTERFACE
     core.run_command = _run_command
+
+
+_CHANGED = (
+    (nodes, ("write_node_report", "emptydirs", "savepkl", "_save_hashfile", "get_filecopy_info")),
+    (support, ("utcnow",)),
+)
 
 
 def _leave_out_beginning() -> None:

@@ -33,7 +33,8 @@ pub(super) struct Usage {
 
 impl Engine<'_> {
     pub(super) fn ended(&mut self, ended: &Ended, active: Active) -> Result<(), EngineError> {
-        let strays = self.end_strays(Some((ended.pid, &active.name)));
+        let group = (!active.stays).then_some(ended.pid);
+        let strays = self.end_strays(Some((group, &active.name)));
         if let Some(guardian) = &mut self.guardian {
             guardian.ended(ended.pid);
         }

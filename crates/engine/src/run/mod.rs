@@ -192,6 +192,8 @@ struct Active {
     capture: Capture,
     phase: Phase,
     stopped: Option<Reason>,
+    /// Whether it stays when its step ended, for another.
+    stays: bool,
 }
 
 /// What a process does for its step.

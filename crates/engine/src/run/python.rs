@@ -47,6 +47,8 @@ pub(super) struct Python {
     restarts: bool,
     /// How often it died since a step began.
     deaths: u32,
+    /// Processes that wait for another step, the last one warmest.
+    idle: Vec<u32>,
 }
 
 /// What is asked of Python for a step.
@@ -142,7 +144,7 @@ impl Engine<'_> {
         let id = self.python.last;
         let phase = Phase::Function(task, id, Box::new(ask));
         let name = crate::task::step_name(&self.store, step);
-        let active = Active { step, attempt, name, began: self.now(), capture, phase, stopped: None };
+        let active = Active { step, attempt, name, began: self.now(), capture, phase, stopped: None, stays: false };
         self.python.asked.insert(id, active);
         self.ask(id)
     }
@@ -187,6 +189,9 @@ impl Engine<'_> {
             stdout,
             stderr,
             result: &result,
+            // nipype's own workers run many nodes in a process, too; functions are promised one of their own.
+            stay: task.is_nipype,
+            process: if task.is_nipype { self.python.idle.pop() } else { None },
         };
         if let Some(interpreter) = &mut self.python.interpreter {
             interpreter.request(id, number, &call.function, &request);
@@ -227,9 +232,9 @@ impl Engine<'_> {
                 }
                 News::Ready { .. } => {}
                 News::Started { id, pid } => self.function_began(id, pid)?,
-                News::Ended { id, pid, status, user_s, system_s, max_rss_bytes } => {
+                News::Ended { id, pid, status, user_s, system_s, max_rss_bytes, stays } => {
                     let ended = Ended { pid, status: ExitStatus::from_raw(status), user_s, system_s, max_rss_bytes };
-                    self.function_ended(id, &ended)?;
+                    self.function_ended(id, &ended, stays)?;
                 }
                 News::Warning { message } => self.observer.report(&Report::Warning(&message)),
                 News::Restart { skip } => {
@@ -254,13 +259,16 @@ impl Engine<'_> {
     }
 
     /// One that never told that it began did nothing but end.
-    fn function_ended(&mut self, id: u64, ended: &Ended) -> Result<(), EngineError> {
+    fn function_ended(&mut self, id: u64, ended: &Ended, stays: bool) -> Result<(), EngineError> {
         let is_it = |active: &Active| matches!(active.phase, Phase::Function(_, own, _) if own == id);
         let active = match self.active.get(&ended.pid) {
             Some(active) if is_it(active) => self.active.remove(&ended.pid),
             _ => self.python.asked.remove(&id),
         };
-        active.map_or(Ok(()), |active| self.ended(ended, active))
+        if stays {
+            self.python.idle.push(ended.pid);
+        }
+        active.map_or(Ok(()), |active| self.ended(ended, Active { stays, ..active }))
     }
 
     /// Notes that the interpreter's process ended; what it left is seen to when its socket is at its end.
@@ -289,6 +297,7 @@ impl Engine<'_> {
         let status = self.python.ended.unwrap_or_default();
         self.python.interpreter = None;
         self.python.ended = None;
+        self.python.idle.clear();
         self.end_lost_functions(own.is_some())?;
         if !std::mem::take(&mut self.python.restarts) {
             self.python.deaths += 1;
@@ -328,7 +337,7 @@ impl Engine<'_> {
                 Err(_) => ExitStatus::from_raw(libc::SIGKILL),
             };
             let ended = Ended { pid, status, user_s: 0.0, system_s: 0.0, max_rss_bytes: 0 };
-            self.function_ended(id, &ended)?;
+            self.function_ended(id, &ended, false)?;
         }
         Ok(())
     }

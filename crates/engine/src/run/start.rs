@@ -171,7 +171,8 @@ impl Engine<'_> {
         if matches!(phase, Phase::Command(_) | Phase::Builtin(_)) {
             self.note_start(&name, pid, attempt)?;
         }
-        self.active.insert(pid, Active { step, attempt, name, began: self.now(), capture, phase, stopped: None });
+        let active = Active { step, attempt, name, began: self.now(), capture, phase, stopped: None, stays: false };
+        self.active.insert(pid, active);
         Ok(())
     }
 

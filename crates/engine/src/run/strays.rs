@@ -12,10 +12,11 @@ use crate::sys;
 const MOST_LOOKS: u32 = 100;
 
 impl Engine<'_> {
-    /// Ends what is left of a step whose process ended, or of the whole run (`None`). Gives how many it ended.
-    pub(super) fn end_strays(&mut self, step: Option<(u32, &str)>) -> u32 {
+    /// Ends what is left of a step that ended, with the group that its process led unless that stays, or of the whole run
+    /// (`None`). Gives how many it ended.
+    pub(super) fn end_strays(&mut self, step: Option<(Option<u32>, &str)>) -> u32 {
         let mut ended = 0;
-        if let Some((group, _)) = step {
+        if let Some((Some(group), _)) = step {
             ended += u32::from(sys::signal_group(group, true));
         }
         for _ in 0..MOST_LOOKS {
