@@ -223,7 +223,8 @@ impl Engine<'_> {
             self.tick_if_due();
             self.observer.pause(&self.scheduler.counts());
             let deadline = self.scheduler.next_deadline();
-            let wake = [deadline, self.observer.every().map(|_| self.next_tick)].into_iter().flatten().reduce(f64::min);
+            let tick = self.observer.every().map(|_| self.next_tick);
+            let wake = [deadline, tick, self.held_until()].into_iter().flatten().reduce(f64::min);
             let timeout = wake.map(|at| Duration::from_secs_f64((at - self.now()).clamp(0.0, LONGEST_WAIT_S)));
             for signal in
                 self.signals.wait(timeout, self.python.descriptor()).map_err(EngineError::io("wait for children"))?
@@ -235,6 +236,7 @@ impl Engine<'_> {
             }
             self.hear_python()?;
             self.reap_all()?;
+            self.release_held()?;
             self.events.push_back(Event::Tick);
         }
         self.finish()

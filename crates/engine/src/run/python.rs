@@ -1,7 +1,7 @@
 //! Steps that are Python functions: asked of the warm interpreter, which is started when the first one is wanted and again
 //! when it dies.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs;
 use std::os::fd::RawFd;
 use std::os::unix::process::ExitStatusExt;
@@ -26,6 +26,9 @@ use crate::work::make_scratch;
 /// An interpreter that dies so often without having begun a step will not begin one.
 const MOST_DEATHS: u32 = 3;
 
+/// A visit of nipype's that is younger keeps a processor busy, in seconds; an older one may be waiting for a tool.
+const SHORT_S: f64 = 0.2;
+
 /// A disk with less than this is full for the result of a function, in bytes.
 const LEAST_FREE: u64 = 64 * 1024;
 
@@ -49,6 +52,8 @@ pub(super) struct Python {
     deaths: u32,
     /// Processes that wait for another step, the last one warmest.
     idle: Vec<u32>,
+    /// Which of those asked for are held back until a process is free.
+    held: BTreeSet<u64>,
 }
 
 /// What is asked of Python for a step.
@@ -118,6 +123,10 @@ impl Python {
 }
 
 impl Active {
+    fn is_visit(&self) -> bool {
+        matches!(&self.phase, Phase::Function(task, ..) if task.is_nipype)
+    }
+
     fn call(&self) -> Option<Rc<Call>> {
         match &self.phase {
             Phase::Function(task, ..) => task.call.clone(),
@@ -145,7 +154,12 @@ impl Engine<'_> {
         let phase = Phase::Function(task, id, Box::new(ask));
         let name = crate::task::step_name(&self.store, step);
         let active = Active { step, attempt, name, began: self.now(), capture, phase, stopped: None, stays: false };
+        let visit = active.is_visit();
         self.python.asked.insert(id, active);
+        if visit {
+            self.python.held.insert(id);
+            return self.release_held();
+        }
         self.ask(id)
     }
 
@@ -197,6 +211,39 @@ impl Engine<'_> {
             interpreter.request(id, number, &call.function, &request);
         }
         Ok(())
+    }
+
+    /// Asks for the visits that are held back, as far as there are processors. More of them at once end no sooner, and each
+    /// takes the memory that a fork writes to.
+    pub(super) fn release_held(&mut self) -> Result<(), EngineError> {
+        while let Some(id) = self.python.held.first().copied()
+            && self.busy_visits() < sys::affinity_cpus().unwrap_or(1)
+        {
+            self.python.held.remove(&id);
+            match self.python.asked.get(&id).is_some_and(|active| active.stopped.is_some()) {
+                true => self.end_unbegun(id, "it was ended before it began")?,
+                false => self.ask(id)?,
+            }
+        }
+        Ok(())
+    }
+
+    fn busy_visits(&self) -> usize {
+        let asked = self.python.asked.iter().filter(|(id, active)| active.is_visit() && !self.python.held.contains(id));
+        asked.count() + self.short_visits().count()
+    }
+
+    /// When each of the visits that keep a processor busy began.
+    fn short_visits(&self) -> impl Iterator<Item = f64> {
+        let since = self.now() - SHORT_S;
+        let visits = self.active.values().filter(|active| active.is_visit());
+        visits.map(|active| active.began).filter(move |began| *began > since)
+    }
+
+    /// When a visit that is held back may begin although none has ended, in seconds of the run.
+    pub(super) fn held_until(&self) -> Option<f64> {
+        let first = || self.short_visits().reduce(f64::min);
+        (!self.python.held.is_empty()).then(first).flatten().map(|began| began + SHORT_S)
     }
 
     fn start_interpreter(&mut self) -> Result<(), String> {
@@ -314,7 +361,8 @@ impl Engine<'_> {
         for id in self.python.asked.iter().filter_map(stopped).collect::<Vec<_>>() {
             self.end_unbegun(id, "it was ended before it began")?;
         }
-        for id in self.python.asked.keys().copied().collect::<Vec<_>>() {
+        let held = |id: &&u64| !self.python.held.contains(id);
+        for id in self.python.asked.keys().filter(held).copied().collect::<Vec<_>>() {
             self.ask(id)?;
         }
         Ok(())
@@ -368,6 +416,7 @@ impl Engine<'_> {
     }
 
     fn end_unbegun(&mut self, id: u64, message: &str) -> Result<(), EngineError> {
+        self.python.held.remove(&id);
         let Some(active) = self.python.asked.remove(&id) else { return Ok(()) };
         let Active { step, attempt, capture, phase, stopped, .. } = active;
         self.devices.give_back(step);
@@ -391,7 +440,11 @@ impl Engine<'_> {
             active.stopped = Some(reason);
             found = true;
         }
-        if found && let Some(pid) = self.python.pid() {
+        let held = |(id, active): (&u64, &Active)| active.step == step && self.python.held.contains(id);
+        if found
+            && !self.python.asked.iter().any(held)
+            && let Some(pid) = self.python.pid()
+        {
             // There is no softer way, as the interpreter hears nothing while it imports.
             self.python.bare = true;
             sys::signal_group(pid, true);
