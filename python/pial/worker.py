@@ -22,107 +22,74 @@ if __name__ == "__main__" and not (sys.flags.isolated or getattr(sys.flags, "saf
 import atexit
 import faulthandler
 import gc
-import json
 import select
 import signal
-import time
 
-from pial import _preload, _step, _threads
+from pial import _preload, _step, _steps
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, NoReturn, Optional
+    from typing import Any, NoReturn
 
-    from pial import _stay
-
-PROTOCOL = 2
 EXIT_RESTART = 75
 EXIT_CANNOT_FORK = 71
-FORK_ATTEMPTS = 5
-LONGEST_LINE = 3500  # bytes: a line is one write, and steps write to the same socket
-LONGEST_IDLE = 2.0  # seconds after which a process that waits for another step is let go
-RSS_UNIT = 1 if sys.platform == "darwin" else 1024  # of ru_maxrss
 
 
-def main(arguments: list[str]) -> int:
-    """Serve an engine, or run a failed step again; gives the exit code."""
+def main(arguments: list[str], received: bytes = b"") -> int:
+    """Serve an engine, of which something was received already, or run a failed step again; gives the exit code."""
     sys.argv[1:] = []  # modules may read it
-    _strip_python_path()
+    strip_python_path()
     if arguments[:1] == ["again"]:
         from pial import _again
 
         return _again.main(arguments[1:])
     skip = [arguments[index + 1] for index, word in enumerate(arguments[:-1]) if word == "--skip"]
     socket = _take_socket()
-    _prepare_streams()
-    Worker(socket, skip, "--bare" in arguments).serve()
+    prepare_streams()
+    Worker(socket, skip, "--bare" in arguments).serve(received)
 
 
 class Worker:
-    """Reads messages, keeps functions by their number, and tells of the end of every step."""
+    """Reads messages, imports what functions need, and collects the processes of steps."""
 
     def __init__(self, socket: int, skip: list[str], bare: bool) -> None:
-        self._socket = socket
+        self._steps = _steps.Steps(socket, self._leave, self._reap_all)
         self._bare = bare
-        self._preloader = _preload.Preloader(skip, self._warn)
-        self._libraries = _threads.LoadedLibraries()
-        self._codes: dict[int, tuple[dict[str, Any], Optional[_step.Made]]] = {}
-        self._running: dict[int, int] = {}  # process -> step
-        self._channels: dict[int, _stay.Channel] = {}  # to the processes that may run another step
-        self._idle: dict[int, float] = {}  # those of them that wait -> since when
+        self._preloader = _preload.Preloader(skip, self._steps.warn)
         self._preloading = False
         self._main_module = sys.modules["__main__"]  # a step puts its own there, and this one must stay alive
 
-    def serve(self) -> NoReturn:
-        """Work until the engine goes, and end the process."""
+    def serve(self, received: bytes = b"") -> NoReturn:
+        """Work until the engine goes, and end the process. `received`: what was read of the socket before."""
         self._watch_signals()
         gc.collect()
         gc.freeze()
-        self._send({"event": "ready", "protocol": PROTOCOL, "python": ".".join(map(str, sys.version_info[:3]))})
         try:
-            self._read_messages()
+            self._steps.ready()
+            self._read_messages(received)
         except (BrokenPipeError, ConnectionResetError):
             pass
-        self._kill_all()
+        except _steps.CannotFork:
+            os._exit(EXIT_CANNOT_FORK)
+        self._steps.kill_all()
         _end_quietly()
 
-    def _read_messages(self) -> None:
-        waiting = bytearray()
+    def _read_messages(self, received: bytes) -> None:
+        steps = self._steps
         while True:
-            busy = {process: channel for process, channel in self._channels.items() if process in self._running}
-            watched: list[Any] = [self._socket, self._wake, *busy.values()]
-            readable, _, _ = select.select(watched, [], [], LONGEST_IDLE if self._idle else None)
-            for process, channel in busy.items():
-                if channel in readable and not self._hear(process):
-                    self._channels.pop(process).close()  # it ends
+            for line in steps.lines(received):
+                steps.on_line(line, self._on_code)
+            received = b""
+            watched: list[Any] = [steps.socket, self._wake, *steps.watched()]
+            readable, _, _ = select.select(watched, [], [], steps.patience())
+            steps.hear(readable)
             if self._wake in readable:
-                _drain(self._wake)
+                drain(self._wake)
                 self._reap_all()
-            self._let_idle_go()
-            if self._socket not in readable:
-                continue
-            received = os.read(self._socket, 1 << 18)
-            if not received:
-                return
-            waiting += received
-            if b"\n" in received:
-                *lines, rest = waiting.split(b"\n")
-                waiting = bytearray(rest)
-                for line in lines:
-                    self._on_line(bytes(line))
-
-    def _on_line(self, line: bytes) -> None:
-        try:
-            message = json.loads(line)
-            what = message["do"]
-        except (ValueError, KeyError, TypeError):
-            return self._warn(f"the worker does not understand the message {line[:200]!r}")
-        if what == "code":
-            self._on_code(message)
-        elif what == "step":
-            self._on_step(message, line)
-        else:
-            self._warn(f"the worker does not know what to do for {what!r}")
+            if steps.socket in readable:
+                received = os.read(steps.socket, 1 << 18)
+                if not received:
+                    return
 
     # Functions
 
@@ -136,97 +103,27 @@ class Worker:
         finally:
             self._preloading = False
             self._watch_signals()
-        self._codes[message["id"]] = (message, made)
+        self._steps.keep(message, made)
         if not self._bare:
-            self._libraries.find()
+            self._steps.libraries.find()
         self._reap_all()
         _step.flush()  # or every step would write it again
         gc.collect()
         gc.freeze()
 
     def _restart(self, module: str) -> NoReturn:
-        self._send({"event": "restart", "skip": [module]})
+        self._steps.send({"event": "restart", "skip": [module]})
         _step.flush()
         os._exit(EXIT_RESTART)  # not the usual end: it would wait for the threads
 
     # Steps
 
-    def _on_step(self, step: dict[str, Any], line: bytes) -> None:
-        process = step.get("process")
-        if process in self._idle:
-            del self._idle[process]
-            if self._channels[process].hand(line, self._socket):
-                self._running[process] = step["id"]
-                return
-        channel = self._new_channel() if step.get("stay") else None
-        process = self._fork()
-        if process == 0:
-            self._be_step(step, channel)
-        self._running[process] = step["id"]
-        if channel is not None:
-            channel.theirs.close()
-            self._channels[process] = channel
-
-    def _new_channel(self) -> _stay.Channel:
-        from pial import _stay
-
-        return _stay.Channel()
-
-    def _fork(self) -> int:
-        for attempt in range(FORK_ATTEMPTS):
-            try:
-                return os.fork()
-            except OSError as error:
-                reason = error.strerror
-                self._reap_all()
-                time.sleep(0.05 * 2**attempt)
-        # The engine sees the end of the socket, and starts elsewhere what had not started.
-        self._warn(f"the worker cannot start a process: {reason}")
-        os._exit(EXIT_CANNOT_FORK)
-
-    def _be_step(self, step: dict[str, Any], channel: Optional[_stay.Channel]) -> NoReturn:
-        """What the forked process does. It never returns into the worker's loop."""
-        code = 1
-        try:
-            os.setpgid(0, 0)
-            _tell_began(self._socket, step)
-            self._leave_worker()
-            missing = {"import": f"(function {step['code']}, which the engine did not send)"}
-            message, made = self._codes.get(step["code"], (missing, None))
-            if channel is None:
-                code, _ = _step.run(step, message, made, self._libraries)
-            else:
-                code = self._run_several(step, message, made, channel)
-        finally:
-            _step.flush()
-            os._exit(code)
-
-    def _run_several(
-        self, step: dict[str, Any], message: dict[str, Any], made: Optional[_step.Made], channel: _stay.Channel
-    ) -> int:
-        """Run a step and those that come through the channel, as long as they leave the process as it was."""
-        from pial import _stay
-
-        stay = _stay.Stay(channel)
-        while True:
-            code, stays = _step.run(step, message, made, self._libraries, stay)
-            following = stay.next_step() if stays else None
-            if following is None:
-                return code
-            step, engine = following
-            _tell_began(engine, step)
-            os.close(engine)
-
-    def _leave_worker(self) -> None:
-        signal.set_wakeup_fd(-1)
-        for descriptor in (self._socket, self._wake, self._wake_write):
+    def _leave(self) -> None:
+        """Be a step's process, after a fork."""
+        for descriptor in (self._wake, self._wake_write):
             os.close(descriptor)
-        for channel in self._channels.values():
-            channel.close()
         for number, handler in self._inherited.items():
             signal.signal(number, handler)
-
-    # Ends of steps
 
     _wake = _wake_write = -1
     _inherited: dict[int, Any] = {}
@@ -248,7 +145,7 @@ class Worker:
     def _on_child(self, *_: object) -> None:
         """While a long import goes on, ends are told here: of steps alone, as modules wait for their own children."""
         if self._preloading:
-            for process in list(self._running):
+            for process in self._steps.processes():
                 self._reap(process)
 
     def _reap_all(self) -> None:
@@ -261,65 +158,9 @@ class Worker:
             process, status, usage = os.wait4(which, os.WNOHANG)
         except ChildProcessError:
             return False
-        if process == 0:
-            return False
-        self._hear(process)  # its last word may not have been read
-        self._idle.pop(process, None)
-        channel = self._channels.pop(process, None)
-        if channel is not None:
-            channel.close()
-        used = {
-            "user_s": round(usage.ru_utime, 6),
-            "system_s": round(usage.ru_stime, 6),
-            "max_rss_bytes": usage.ru_maxrss * RSS_UNIT,
-        }
-        self._tell_ended(process, status, used)
-        return True
-
-    def _tell_ended(self, process: int, status: int, used: dict[str, Any]) -> None:
-        step = self._running.pop(process, None)
-        if step is not None:  # else a module started it
-            self._send({"event": "ended", "id": step, "pid": process, "status": status, **used})
-
-    # Processes that stay
-
-    def _hear(self, process: int) -> bool:
-        """Take in that a process is done with its step and waits for another; False when it has not said so."""
-        channel = self._channels.get(process)
-        used = channel.done() if channel is not None and process in self._running else None
-        if used is None:
-            return False
-        self._idle[process] = time.monotonic()
-        self._tell_ended(process, 0, {**used, "stays": True})
-        return True
-
-    def _let_idle_go(self) -> None:
-        now = time.monotonic()
-        for process in [process for process, since in self._idle.items() if now - since > LONGEST_IDLE]:
-            del self._idle[process]
-            self._channels.pop(process).close()
-
-    def _kill_all(self) -> None:
-        for process in [*self._running, *self._idle]:
-            # A process just forked may have no group yet.
-            for kill in (os.killpg, os.kill):
-                try:
-                    kill(process, signal.SIGKILL)
-                except (ProcessLookupError, PermissionError):
-                    pass
-
-    # The socket
-
-    def _warn(self, text: str) -> None:
-        self._send({"event": "warning", "message": text[: LONGEST_LINE // 6]})
-
-    def _send(self, event: dict[str, Any]) -> None:
-        # One write: up to a page the kernel takes it as a whole, between the lines of steps.
-        os.write(self._socket, json.dumps(event, separators=(",", ":")).encode() + b"\n")
-
-
-def _tell_began(engine: int, step: dict[str, Any]) -> None:
-    os.write(engine, b'{"event":"started","id":%d,"pid":%d}\n' % (step["id"], os.getpid()))
+        if process != 0:
+            self._steps.collected(process, status, usage)
+        return process != 0
 
 
 def _take_socket() -> int:
@@ -332,7 +173,7 @@ def _take_socket() -> int:
     return socket
 
 
-def _prepare_streams() -> None:
+def prepare_streams() -> None:
     """Have steps leave as much as they can of what they printed and where they were."""
     faulthandler.enable(2)  # by number, as each step has its own file there
     for stream in (sys.stdout, sys.stderr):
@@ -340,7 +181,7 @@ def _prepare_streams() -> None:
         stream.reconfigure(encoding="utf-8", errors="backslashreplace", line_buffering=True)  # type: ignore[union-attr]
 
 
-def _strip_python_path() -> None:
+def strip_python_path() -> None:
     """Hide from steps how this module was found."""
     added = os.environ.pop("PIAL_PYTHONPATH", "")
     path = os.environ.get("PYTHONPATH", "")
@@ -351,7 +192,8 @@ def _strip_python_path() -> None:
             del os.environ["PYTHONPATH"]
 
 
-def _drain(descriptor: int) -> None:
+def drain(descriptor: int) -> None:
+    """Read what a pipe holds that only wakes."""
     try:
         while os.read(descriptor, 4096):
             pass

@@ -199,6 +199,12 @@ pub fn exists(pid: u32) -> bool {
     unsafe { libc::kill(pid as i32, 0) == 0 || io::Error::last_os_error().raw_os_error() != Some(libc::ESRCH) }
 }
 
+/// Whether a process runs or waits for a processor (state R of `/proc/PID/stat`), rather than for anything else.
+pub fn is_runnable(pid: u32) -> bool {
+    let text = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    text.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with('R'))
+}
+
 /// Waits until a child that was killed ended.
 pub fn wait_for(pid: u32) {
     // SAFETY: a null status is allowed; a pid that is no child gives an error that does not matter.

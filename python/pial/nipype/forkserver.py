@@ -6,20 +6,21 @@ Such a program asks for the start method "forkserver" so that its helpers are no
 from __future__ import annotations
 
 import array
+import atexit
 import inspect
 import json
 import multiprocessing.forkserver as stock
 import os
-import signal
 import socket
 import sys
-from multiprocessing import connection, resource_tracker, util
+from multiprocessing import connection, reduction, resource_tracker, util
 
-from . import learned
+from . import learned, memory
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from collections.abc import Callable
+    from typing import Any, NoReturn
 
 MARK = b"\x01"  # the first byte that tells such a request from an engine's, whose lines begin with a brace
 
@@ -79,25 +80,104 @@ def _ask(launcher: str, listener: int, alive: int, preload: list[str]) -> int:
     return int(answer)
 
 
-def serve(channel: socket.socket) -> None:
-    """In a fork of the launcher: be the fork server."""
-    descriptors = array.array("i")
-    _, ancillary, _, _ = channel.recvmsg(1, socket.CMSG_SPACE(4 * descriptors.itemsize))
-    descriptors.frombytes(ancillary[0][2][: 4 * descriptors.itemsize])
-    request = json.loads(channel.makefile("r").readline())
-    listener, alive, out, err = descriptors
-    for descriptor, number in ((out, 1), (err, 2)):
-        os.dup2(descriptor, number)
-        os.close(descriptor)
-    os.environ.clear()
-    os.environ.update(request["environment"])
-    os.chdir(request["directory"])
-    learned.inherited()
-    _note_what_helpers_import()
-    channel.sendall(b"%d\n" % os.getpid())
-    channel.close()
-    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    stock.main(listener, alive, request["preload"], None, request["path"])
+class Server:
+    """The fork server of one program, within the launcher's own process: what `multiprocessing.forkserver.main` does in its."""
+
+    def __init__(self, channel: socket.socket, leave: Callable[[], None]) -> None:
+        """`leave` is called in each process that is forked, and closes what belongs to the launcher."""
+        descriptors = array.array("i")
+        _, ancillary, _, _ = channel.recvmsg(1, socket.CMSG_SPACE(4 * descriptors.itemsize))
+        descriptors.frombytes(ancillary[0][2][: 4 * descriptors.itemsize])
+        self._request = json.loads(channel.makefile("r").readline())
+        listener, self._alive, self._out, self._err = descriptors
+        self._listener = socket.socket(socket.AF_UNIX, fileno=listener)
+        self._leave = leave
+        self._waiting: dict[int, int] = {}  # process -> where its exit code is awaited
+        channel.sendall(b"%d\n" % os.getpid())
+        channel.close()
+
+    def watched(self) -> list[Any]:
+        """What is to be read: the requests, and the pipe whose end is the program's."""
+        return [self._listener, self._alive]
+
+    def patience(self) -> None:
+        """It can wait."""
+
+    def handle(self, readable: list[Any]) -> bool:
+        """Fork what was asked for; False when the program is gone."""
+        if self._alive in readable:
+            self.close()
+            return False
+        if self._listener in readable:
+            with self._listener.accept()[0] as connected:
+                descriptors = reduction.recvfds(connected, stock.MAXFDS_TO_SEND + 1)
+            self._fork(descriptors)
+        return True
+
+    def _fork(self, descriptors: list[int]) -> None:
+        begin, result, *others = descriptors
+        process = os.fork()
+        if process == 0:
+            self._waiting[0] = result
+            self._be_child(begin, others)
+        self._waiting[process] = result
+        _write(result, process)
+        for descriptor in (begin, *others):
+            os.close(descriptor)
+
+    def _be_child(self, begin: int, others: list[int]) -> NoReturn:
+        code = 1
+        try:
+            self._enter()
+            self._leave()
+            code = stock._serve_one(begin, others, [], {})  # type: ignore[attr-defined]
+        except Exception:
+            sys.excepthook(*sys.exc_info())
+        finally:
+            atexit._run_exitfuncs()
+            for stream in (sys.stdout, sys.stderr):
+                stream.flush()
+            os._exit(code)
+
+    def _enter(self) -> None:
+        """Be what the program asked for."""
+        os.dup2(self._out, 1)
+        os.dup2(self._err, 2)
+        util._close_stdin()  # type: ignore[attr-defined]
+        os.environ.clear()
+        os.environ.update(self._request["environment"])
+        os.chdir(self._request["directory"])
+        sys.path[:] = self._request["path"]
+        stock._forkserver._forkserver_address = self._listener.getsockname()  # type: ignore[attr-defined]
+        memory.use_one_arena()
+        learned.inherited()
+        _note_what_helpers_import()
+        for name in self._request["preload"]:
+            try:
+                __import__(name)
+            except ImportError:
+                pass
+
+    def collected(self, process: int, status: int, usage: object) -> None:
+        """Take in that a child of the launcher ended; tells who waits for it."""
+        result = self._waiting.pop(process, None)
+        if result is not None:
+            _write(result, os.waitstatus_to_exitcode(status))
+            os.close(result)
+
+    def close(self) -> None:
+        """Let go of the program."""
+        self._listener.close()
+        for descriptor in (self._alive, self._out, self._err, *self._waiting.values()):
+            os.close(descriptor)
+        self._waiting.clear()
+
+
+def _write(descriptor: int, number: int) -> None:
+    try:
+        stock.write_signed(descriptor, number)
+    except BrokenPipeError:  # who asked has ended
+        pass
 
 
 def _note_what_helpers_import() -> None:

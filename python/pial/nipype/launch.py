@@ -22,11 +22,11 @@ import types
 
 from pial import _code, _preload, _threads, worker
 
-from . import forkserver, learned
+from . import clients, forkserver, learned
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, NoReturn, Optional
+    from typing import NoReturn, Optional
 
 _SUBREAPER, _DEATH_SIGNAL = 36, 1  # PR_SET_CHILD_SUBREAPER, PR_SET_PDEATHSIG: linux/prctl.h
 _PASSED_ON = (signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
@@ -46,7 +46,7 @@ def main(arguments: list[str]) -> int:
     if not arguments:
         print("pial nipype: say which program to run: pial nipype -- PROGRAM ARGUMENTS", file=sys.stderr)
         return _EXIT_USAGE
-    worker._strip_python_path()
+    worker.strip_python_path()
     program = Program(arguments)
     if not program.is_python:
         os.execvp(arguments[0], arguments)
@@ -158,7 +158,9 @@ class Launcher:
         preloader = _preload.Preloader(self._skip, lambda _: None)
         gc.disable()
         try:
-            for name in ("nipype", "pial.nipype.step", "pial.nipype.plugin", *self._known.modules(self._program.path)):
+            ahead = ("nipype", "pial.nipype.step", "pial.nipype.plugin", *self._known.modules(self._program.path))
+            self._tried = frozenset(ahead)
+            for name in ahead:
                 preloader._import(_code.Import(name, (), 0), {})
         except _preload.MustRestart as error:
             again = [word for name in [*self._skip, error.module] for word in ("--skip", name)]
@@ -221,14 +223,13 @@ class Launcher:
         for number in _FROM_TERMINAL:
             signal.signal(number, signal.SIG_IGN)
         signal.pthread_sigmask(signal.SIG_SETMASK, self._was_blocked)
+        self._served = served = clients.Clients(self._listener, self._tried, self._be_step, self._help)
         while True:
-            watched: list[Any] = [self._listener, self._wake]
-            readable, _, _ = select.select(watched, [], [])
-            if self._listener in readable:
-                self._accept()
+            readable, _, _ = select.select([self._wake, *served.watched()], [], [], served.patience())
+            served.handle(readable)
             if self._wake in readable:
-                worker._drain(self._wake)
-                status = self._reap()
+                worker.drain(self._wake)
+                status = self._reap(served)
                 if status is not None:
                     return _exit_code(status)
 
@@ -238,43 +239,48 @@ class Launcher:
         except ProcessLookupError:
             pass
 
-    def _reap(self) -> Optional[int]:
+    def _reap(self, served: Optional[clients.Clients] = None) -> Optional[int]:
         """Collect children that ended; the program's status when it is among them."""
         found = None
         while True:
             try:
-                process, status = os.waitpid(-1, os.WNOHANG)
+                process, status, usage = os.wait4(-1, os.WNOHANG)
             except ChildProcessError:
                 return found
             if process == 0:
                 return found
             if process == self._process:
                 found = status
+            elif served is not None:
+                served.collected(process, status, usage)
 
-    def _accept(self) -> None:
-        connection, _ = self._listener.accept()
-        process = os.fork()
-        if process == 0:
-            self._be_helper(connection)
-        connection.close()
+    def _be_ordinary(self) -> None:
+        """In a fork: have signals as the program has them, and nothing of the launcher's."""
+        signal.set_wakeup_fd(-1)
+        for number, handler in {**self._inherited, signal.SIGCHLD: signal.SIG_DFL}.items():
+            signal.signal(number, handler)
+        self._leave()
 
-    def _be_helper(self, connection: socket.socket) -> NoReturn:
+    def _be_step(self) -> None:
+        self._be_ordinary()
+        learned.inherited()
+        worker.prepare_streams()
+        null = os.open(os.devnull, os.O_RDONLY)
+        os.dup2(null, 0)
+        os.close(null)
+
+    def _help(self, connection: socket.socket, received: bytes) -> None:
+        """Fork a worker of its own for an engine that wants what is not imported."""
+        if os.fork() != 0:
+            return
         code = 1
         try:
-            self._listener.close()
-            signal.set_wakeup_fd(-1)
-            for number, handler in {**self._inherited, signal.SIGCHLD: signal.SIG_DFL}.items():
-                signal.signal(number, handler)
-            self._leave()
-            first = connection.recv(1, socket.MSG_PEEK)
-            if first == forkserver.MARK:
-                forkserver.serve(connection)
-            elif first:
-                os.setpgid(0, 0)  # Ctrl-C is for the engine
-                learned.inherited()
-                os.dup2(connection.detach(), 0)
-                worker.main([])
-            code = 0
+            self._served.close()
+            self._be_ordinary()
+            os.setpgid(0, 0)  # Ctrl-C is for the engine
+            learned.inherited()
+            os.dup2(connection.detach(), 0)
+            worker.main([], received)
         except SystemExit as end:
             code = end.code if isinstance(end.code, int) else 1
         except BaseException:
@@ -295,7 +301,7 @@ class Launcher:
             waited = 0.0
             while _children() and waited < patience:
                 select.select([self._wake], [], [], 0.05)
-                worker._drain(self._wake)
+                worker.drain(self._wake)
                 self._reap()
                 waited += 0.05
 

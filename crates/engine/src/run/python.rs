@@ -26,8 +26,11 @@ use crate::work::make_scratch;
 /// An interpreter that dies so often without having begun a step will not begin one.
 const MOST_DEATHS: u32 = 3;
 
-/// A visit of nipype's that is younger keeps a processor busy, in seconds; an older one may be waiting for a tool.
-const SHORT_S: f64 = 0.2;
+/// A visit of nipype's that is younger counts as keeping a processor busy, in seconds; an older one is looked at.
+const SHORT_S: f64 = 0.1;
+
+/// A visit that is older is no reason for others to wait, whatever it does, in seconds.
+const LONG_S: f64 = 2.0;
 
 /// A disk with less than this is full for the result of a function, in bytes.
 const LEAST_FREE: u64 = 64 * 1024;
@@ -233,17 +236,18 @@ impl Engine<'_> {
         asked.count() + self.short_visits().count()
     }
 
-    /// When each of the visits that keep a processor busy began.
+    /// The ages of the visits that keep a processor busy, in seconds.
     fn short_visits(&self) -> impl Iterator<Item = f64> {
-        let since = self.now() - SHORT_S;
-        let visits = self.active.values().filter(|active| active.is_visit());
-        visits.map(|active| active.began).filter(move |began| *began > since)
+        let now = self.now();
+        let visits = self.active.iter().filter(|(_, active)| active.is_visit());
+        let ages = visits.map(move |(pid, active)| (*pid, now - active.began));
+        ages.filter(|(pid, age)| *age < SHORT_S || *age < LONG_S && sys::is_runnable(*pid)).map(|(_, age)| age)
     }
 
-    /// When a visit that is held back may begin although none has ended, in seconds of the run.
+    /// When to look again whether a visit that is held back may begin although none has ended, in seconds of the run.
     pub(super) fn held_until(&self) -> Option<f64> {
-        let first = || self.short_visits().reduce(f64::min);
-        (!self.python.held.is_empty()).then(first).flatten().map(|began| began + SHORT_S)
+        let next = |age: f64| self.now() + (SHORT_S - age).max(0.05);
+        (!self.python.held.is_empty()).then(|| self.short_visits().map(next).reduce(f64::min)).flatten()
     }
 
     fn start_interpreter(&mut self) -> Result<(), String> {
