@@ -1,4 +1,7 @@
-"""Spools a nipype graph and tells it as a pial document; knows no engine."""
+"""Spools a nipype graph and tells it as a pial document; knows no engine.
+
+What is left of it afterwards is small and can be pickled: the graph may have been another process's.
+"""
 
 from __future__ import annotations
 
@@ -38,31 +41,16 @@ class Document:
         self.places: list[tuple[int, int]] = []
         self.unpickled: dict[int, Any] = {}  # by index: nodes that exist in this process only
         self.titles = _titles(order)
-        self._order = order
-        self._lines: list[str] = []
-        self._modules: dict[str, None] = dict.fromkeys(_ALWAYS)
-        self._sources: set[str] = set()
-        self._versions = version.Versions()
-        self._update_hash = update_hash
-        self._index = {id(node): index for index, node in enumerate(order)}
-        self._name = re.sub(r"\W", "_", (self.titles or ["workflow"])[0].split(".")[0])
         self.shared = {"config": order[0].config if order else {}}
-        self._write(graph)
-
-    def _write(self, graph: Any) -> None:
-        writer = spool.Writer(self.path)
-        for index, node in enumerate(self._order):
-            sources = list(graph.predecessors(node))
-            self._lines.append(self._line(index, node, sources))
-            pickled = self._pickled(node)
-            if not pickled:
-                self.unpickled[index] = node
-            self.places.append(writer.add(pickled))
-        self._writer = writer
+        self._name = re.sub(r"\W", "_", (self.titles or ["workflow"])[0].split(".")[0])
+        self._update_hash = update_hash
+        self._lines = path + ".lines"
+        writing = _Writing(self, graph, order)
+        self._modules = list(writing.modules)
 
     def finish(self, keeper: Any) -> None:
         """Write what steps share: the surroundings, and where the main program can be asked."""
-        self._writer.finish({
+        spool.finish(self.path, {
             **surroundings.describe(),
             "node_config": self.shared["config"],
             "updatehash": self._update_hash,
@@ -74,20 +62,37 @@ class Document:
         imports = [f"import {name}" for name in self._modules]
         functions = {"step": {**_FUNCTION, "imports": imports}}
         yield f'{{"pial":1,"name":{json.dumps(self._name)},"functions":{json.dumps(functions)},"nodes":{{'
-        separator = "\n"
-        for index, (line, (at, length)) in enumerate(zip(self._lines, self.places)):
-            where = json.dumps({"at": [at, length], "spool": self.path})
-            yield f'{separator}"n{index}":{{"nipype":{where},{line}'
-            separator = ",\n"
+        with open(self._lines, encoding="utf-8") as file:
+            yield from file
+        os.unlink(self._lines)
         yield "}}\n"
-        self._lines = []
+
+
+class _Writing:
+    """Writes the nodes of one graph into the spool, and into the document what the engine needs to know of them."""
+
+    def __init__(self, told: Document, graph: Any, order: list[Any]) -> None:
+        self.modules: dict[str, None] = dict.fromkeys(_ALWAYS)
+        self._told = told
+        self._sources: set[str] = set()
+        self._versions = version.Versions()
+        self._index = {id(node): index for index, node in enumerate(order)}
+        with spool.Writer(told.path) as writer, open(told._lines, "x", encoding="utf-8") as lines:
+            for index, node in enumerate(order):
+                line = self._line(index, node, list(graph.predecessors(node)))
+                pickled = self._pickled(node)
+                if not pickled:
+                    told.unpickled[index] = node
+                told.places.append(writer.add(pickled))
+                where = json.dumps({"at": told.places[-1], "spool": told.path})
+                lines.write(f'{"," if index else ""}\n"n{index}":{{"nipype":{where},{line}')
 
     def _line(self, index: int, node: Any, sources: list[Any]) -> str:
         self._note_imports(node)
         numbers = [self._index[id(source)] for source in sources]
         told: dict[str, Any] = {
             "function": "step",
-            "title": self.titles[index],
+            "title": self._told.titles[index],
             "directory": node.output_dir(),
             "version": self._version(node, dict(zip(numbers, sources))),
             "resources": _resources(node),
@@ -97,13 +102,13 @@ class Document:
             told["inputs"] = {"after": [{"from": f"n{number}.state"} for number in numbers]}
         if isinstance(node, MapNode):
             told["map"] = True
-        if self._update_hash or os.environ.get(REHASH) or node.overwrite or (node.overwrite is None and node.interface.always_run):
+        if self._told._update_hash or os.environ.get(REHASH) or node.overwrite or (node.overwrite is None and node.interface.always_run):
             told["overwrite"] = True
         return json.dumps(told, separators=(",", ":"))[1:]
 
     def _version(self, node: Any, sources: dict[int, Any]) -> str:
         by_path = {
-            os.path.join(source.output_dir(), f"result_{source.name}.pklz"): self.titles[number]
+            os.path.join(source.output_dir(), f"result_{source.name}.pklz"): self._told.titles[number]
             for number, source in sources.items()
         }
         inputs = {name: (by_path.get(path, path), output) for name, (path, output) in node.input_source.items()}
@@ -112,7 +117,7 @@ class Document:
     def _pickled(self, node: Any) -> bytes:
         """The node's pickle without what all share, or nothing when it cannot be pickled."""
         config, plugin = node.config, getattr(node, "use_plugin", None)
-        if config == self.shared["config"]:
+        if config == self._told.shared["config"]:
             node.config = None
         if plugin is not None:
             node.use_plugin = (plugin[0], {})  # what a callback refers to is of no use elsewhere
@@ -128,11 +133,11 @@ class Document:
     def _note_imports(self, node: Any) -> None:
         for kind in (type(node), type(node.interface)):
             if kind.__module__ not in ("__main__", "__mp_main__"):
-                self._modules[kind.__module__] = None
+                self.modules[kind.__module__] = None
         source = getattr(node.interface.inputs, "function_str", None)
         if isinstance(source, str) and source not in self._sources:
             self._sources.add(source)
-            self._modules.update(dict.fromkeys(_imports_of(source)))
+            self.modules.update(dict.fromkeys(_imports_of(source)))
 
 
 def _titles(order: list[Any]) -> list[str]:

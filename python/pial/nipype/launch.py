@@ -135,6 +135,7 @@ class Launcher:
             self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
             self._listener.bind(os.environ["PIAL_WARM"])
             self._listener.listen(16)
+            self._let_travel()
             self._prepare()
             self._process = self._fork_program()
             sys.modules["__main__"] = standing_in
@@ -177,6 +178,14 @@ class Launcher:
         except ImportError as error:
             print(f"pial nipype: nipype cannot be imported ({error}); the program runs without pial", file=sys.stderr)
         gc.enable()
+
+    def _let_travel(self) -> None:
+        try:
+            from . import travel
+
+            travel.install(self._home)
+        except ImportError:  # no nipype, which was said
+            pass
 
     def _clear(self, names: list[str], telemetry: bool) -> None:
         for name in [*names, *["NIPYPE_NO_ET"] * (not telemetry)]:

@@ -48,9 +48,9 @@ def run(self: Any, plugin: Any = None, plugin_args: Optional[dict[str, Any]] = N
     runner = _runner(plugin if plugin is not None else config.get("execution", "plugin"), plugin_args)
     if runner is None:
         return _stock_run(self, plugin=plugin, plugin_args=plugin_args, updatehash=updatehash)
-    graph = _executable(self, runner)
-    runner.originals = list(self._get_all_nodes())
-    runner.run(graph, updatehash=updatehash, config=self.config)
+    self.config = workflows.merge_dict(deepcopy(config._sections), self.config)
+    logger.info("Workflow %s settings: %s", self.name, str(sorted(self.config)))
+    graph = runner.run_workflow(self, lambda: _executable(self, runner), updatehash)
     _write_afterwards(self, graph)
     return graph
 
@@ -77,8 +77,6 @@ def _executable(self: Any, runner: Any) -> Any:
     except Exception:  # a graph that nipype, too, will refuse, and say why
         logger.debug("[Pial] Flattening as nipype does.", exc_info=True)
         flat = self._create_flat_graph()
-    self.config = workflows.merge_dict(deepcopy(config._sections), self.config)
-    logger.info("Workflow %s settings: %s", self.name, str(sorted(self.config)))
     self._set_needed_outputs(flat)
     graph = expand(flat)
     del flat

@@ -14,13 +14,14 @@ from nipype.pipeline.plugins.base import PluginBase
 from nipype.pipeline.plugins.tools import report_nodes_not_run
 from nipype.utils.misc import str2bool
 
-from . import document, keeper, memory, slim, spool, step, surroundings
+from . import apart, document, keeper, memory, slim, spool, step, surroundings, travel
 from .engine import INTERRUPTED, Engine, failure
 from .following import Following
 from .unpickling import load
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
     from typing import Any, Optional
 
 logger = logging.getLogger("nipype.workflow")
@@ -45,46 +46,72 @@ class PialPlugin(PluginBase):  # type: ignore[misc]
 
     def run(self, graph: Any, config: Any, updatehash: bool = False) -> None:
         """Run the nodes of `graph`; raises when some failed, as nipype's parallel plugins do."""
-        self._config = config
         if not isinstance(graph, networkx.DiGraph):
             raise ValueError("Input must be a networkx digraph object")
-        self._check_resources(graph)
+        self._complain(self._lacking(graph))
         if len(graph) == 0:
             return
+        first = next(networkx.topological_sort(graph))
+        with Place(first.base_dir, first._hierarchy) as place:
+            self.run_spooled(self.spool(graph, place, updatehash), config, place)
+
+    def run_workflow(self, workflow: Any, executable: Callable[[], Any], updatehash: bool) -> Any:
+        """Run `workflow`, of which `executable` makes the graph; gives that.
+
+        It is made in a process of its own where that can be.
+        """
+
+        def make() -> apart.Spooled:
+            graph = executable()
+            lacking = self._lacking(graph)
+            made = self.spool(graph, place, updatehash)
+            made.lacking = lacking
+            return made
+
+        with Place(workflow.base_dir, workflow.name) as place:
+            found = apart.spooled(make, place.scratch)
+            if found is not None:
+                self._complain(found.lacking)
+                self.originals = [] if travel.is_away(workflow) else list(workflow._get_all_nodes())
+                self.run_spooled(found, workflow.config, place)
+                return found.graph
+        graph = executable()
+        self.originals = list(workflow._get_all_nodes())
+        self.run(graph, workflow.config, updatehash)
+        return graph
+
+    def spool(self, graph: Any, place: Place, updatehash: bool) -> apart.Spooled:
+        """Write the nodes of `graph` to a file, and make them small."""
         order = list(networkx.topological_sort(graph))
+        told = document.Document(graph, order, os.path.join(place.scratch, "spool"), updatehash)
+        return apart.Spooled(graph, order, told, spool.Reader(told.path))
+
+    def run_spooled(self, spooled: apart.Spooled, config: Any, place: Place) -> None:
+        """Run what was spooled."""
+        self._config = config
+        if not spooled.order:
+            return
         logger.info("Running in parallel.")
-        work = _work_directory(order)
-        scratch = _scratch(work)
-        try:
-            following = self._run(graph, order, config, updatehash, work, scratch)
-        finally:
-            shutil.rmtree(scratch, ignore_errors=True)
-            _remove_if_empty(work)
+        following = self._run(spooled, config["execution"], place)
         report_nodes_not_run(following.not_run)
         _raise_first(following.errors)
 
-    def _run(
-        self, graph: Any, order: list[Any], config: Any, update_hash: bool, work: str, scratch: str
-    ) -> Following:
-        options = config["execution"]
-        fail_fast = str2bool(options["stop_on_first_crash"])
-        told = document.Document(graph, order, os.path.join(scratch, "spool"), update_hash)
-        reader_of_nodes = _Nodes(told)
+    def _run(self, spooled: apart.Spooled, options: Any, place: Place) -> Following:
+        nodes = _Nodes(spooled)
         with selectors.DefaultSelector() as watched:
-            main = keeper.Keeper(watched, reader_of_nodes.perform)
+            main = keeper.Keeper(watched, nodes.perform)
             try:
-                told.finish(main.path)
-                reader_of_nodes.open()
+                spooled.told.finish(main.path)
                 following = Following(
-                    graph, order, told, reader_of_nodes, self._status_callback,
+                    spooled.graph, spooled.order, spooled.told, nodes, self._status_callback,
                     remove_directories=str2bool(options["remove_node_directories"]),
                 )  # fmt: skip
-                crashes = os.path.join(work, ".pial", "crash")  # nipype's own are elsewhere, and programs read those
-                engine = Engine([*self._arguments(fail_fast), "--work", work, "--crash-dir", crashes], scratch)
+                arguments = self._arguments(str2bool(options["stop_on_first_crash"]))
+                # nipype's own crash files are elsewhere, and programs read those.
+                engine = Engine([*arguments, "--work", place.work, "--crash-dir", place.crashes], place.scratch)
                 try:
-                    engine.send(told.lines())
-                    reader_of_nodes.slim(order)
-                    slim.slim_originals(self.originals, scratch)
+                    engine.send(spooled.told.lines())
+                    slim.slim_originals(self.originals, place.scratch)
                     self.originals = []
                     memory.give_back()
                     self._watch(engine, watched, following)
@@ -127,35 +154,38 @@ class PialPlugin(PluginBase):  # type: ignore[misc]
             return 0
         return int(gpu_count())
 
-    def _check_resources(self, graph: Any) -> None:
-        """Complain of nodes that ask for more than there is, as MultiProc does."""
+    def _lacking(self, graph: Any) -> list[tuple[str, float]]:
+        """What some nodes ask more of than there is, as MultiProc would tell it."""
         from nipype.utils.profiler import get_system_total_memory_gb
 
-        raise_it = self.plugin_args.get("raise_insufficient", True)
         processors = self.plugin_args.get("n_procs") or os.cpu_count() or 1
         gigabytes = self.plugin_args.get("memory_gb") or get_system_total_memory_gb() * 0.9
         slots = self._gpu_slots()
-        for what, limit, asked in (
-            ("memory available (%0.2fGB)", gigabytes, (node.mem_gb for node in graph)),
-            ("processors available (%d)", processors, (node.n_procs for node in graph)),
-            ("GPU slots available (%d)", slots, (node.n_procs for node in graph if node.is_gpu_node())),
-        ):
-            if any(one > limit for one in asked):
-                logger.warning(f"Some nodes ask for more than the {what}.", limit)
-                if raise_it:
-                    raise RuntimeError("Insufficient resources available for job")
+        return [
+            (what, limit)
+            for what, limit, asked in (
+                ("memory available (%0.2fGB)", gigabytes, (node.mem_gb for node in graph)),
+                ("processors available (%d)", processors, (node.n_procs for node in graph)),
+                ("GPU slots available (%d)", slots, (node.n_procs for node in graph if node.is_gpu_node())),
+            )
+            if any(one > limit for one in asked)
+        ]
+
+    def _complain(self, lacking: Sequence[tuple[str, float]]) -> None:
+        """Complain of nodes that ask for more than there is, as MultiProc does."""
+        for what, limit in lacking:
+            logger.warning(f"Some nodes ask for more than the {what}.", limit)
+            if self.plugin_args.get("raise_insufficient", True):
+                raise RuntimeError("Insufficient resources available for job")
 
 
 class _Nodes:
     """Gives nodes as they were spooled, also those that exist in this process only."""
 
-    def __init__(self, told: document.Document) -> None:
-        self._told = told
-        self._reader: Any = None
-        self._index = {at: index for index, (at, length) in enumerate(told.places) if length}
-
-    def open(self) -> None:
-        self._reader = spool.Reader(self._told.path)
+    def __init__(self, spooled: apart.Spooled) -> None:
+        self._told = spooled.told
+        self._reader = spooled.reader
+        self._index = {at: index for index, (at, length) in enumerate(spooled.told.places) if length}
 
     def node(self, index: int) -> Any:
         """The whole node of that number."""
@@ -165,12 +195,6 @@ class _Nodes:
         if node.config is None:
             node.config = self._told.shared["config"]
         return node
-
-    def slim(self, order: list[Any]) -> None:
-        """Make the nodes of the graph small."""
-        for index, node in enumerate(order):
-            if index not in self._told.unpickled:
-                slim.slim(node, self._reader, self._told.places[index], self._told.shared)
 
     def perform(self, request: dict[str, Any]) -> dict[str, Any]:
         """Do a step here, in a fork of this process."""
@@ -186,16 +210,27 @@ class _Nodes:
         return next(index for index in self._told.unpickled if self._told.places[index][0] == at)
 
 
-def _work_directory(order: list[Any]) -> str:
-    """Where the engine keeps its log: the workflow's own directory in its base directory.
+class Place:
+    """Where one run keeps its log, and a directory for what it needs while it goes on.
 
-    So programs with base directories of their own do not meet. Nodes without one each have a temporary directory, and
-    the engine then has one, too.
+    The log is in the workflow's own directory in its base directory, so programs with base directories of their own do
+    not meet. Nodes without one each have a temporary directory, and the engine then has one, too.
     """
-    if order[0].base_dir is None or not order[0]._hierarchy:
-        return tempfile.mkdtemp(prefix="pial-work-")
-    name: str = order[0]._hierarchy.split(".")[0]
-    return os.path.join(os.path.realpath(order[0].base_dir), name)
+
+    def __init__(self, base_dir: Optional[str], hierarchy: Optional[str]) -> None:
+        self._temporary = base_dir is None or not hierarchy
+        if base_dir is None or not hierarchy:
+            self.work = tempfile.mkdtemp(prefix="pial-work-")
+        else:
+            self.work = os.path.join(os.path.realpath(base_dir), hierarchy.split(".")[0])
+        self.crashes = os.path.join(self.work, ".pial", "crash")
+        self.scratch = _scratch(self.work)
+
+    def __enter__(self) -> Place:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        shutil.rmtree(self.work if self._temporary else self.scratch, ignore_errors=True)
 
 
 def _scratch(work: str) -> str:
@@ -217,11 +252,6 @@ def _runs(process: str) -> bool:
     except (ValueError, PermissionError):
         pass
     return True
-
-
-def _remove_if_empty(work: str) -> None:
-    if os.path.basename(work).startswith("pial-work-"):
-        shutil.rmtree(work, ignore_errors=True)
 
 
 def _raise_first(errors: list[str]) -> None:

@@ -69,17 +69,8 @@ def slim(node: Any, spool: Reader, at: tuple[int, int], shared: dict[str, Any]) 
 def slim_originals(nodes: list[Any], directory: str) -> None:
     """Make the nodes small that the user built the workflow of, with a spool of their own that is gone with them."""
     path = os.path.join(directory, "originals")
-    writer = spools.Writer(path)
-    places = []
-    for node in nodes:
-        # An interface that somebody else holds, too, may be changed there, and has to stay the node's.
-        alone = "_interface" in node.__dict__ and sys.getrefcount(node.__dict__["_interface"]) <= 2
-        try:
-            heavy = pickle.dumps({name: node.__dict__[name] for name in HEAVY if name in node.__dict__}, 5) if alone else b""
-        except Exception:  # it cannot be pickled, and stays
-            heavy = b""
-        places.append(writer.add(heavy))
-    writer.finish({})
+    with spools.Writer(path) as writer:
+        places = [writer.add(_heavy(node)) for node in nodes]
     spool = spools.Reader(path)
     os.unlink(path)
     for node, at in zip(nodes, places):
@@ -87,14 +78,35 @@ def slim_originals(nodes: list[Any], directory: str) -> None:
             _replace(node, {name: value for name, value in node.__dict__.items() if name not in HEAVY}, spool, at, {})
 
 
+def _heavy(node: Any) -> bytes:
+    """The pickle of what is heavy in a node, or nothing where that has to stay."""
+    # An interface that somebody else holds, too, may be changed there, and has to stay the node's.
+    if "_interface" not in node.__dict__ or sys.getrefcount(node.__dict__["_interface"]) > 2:
+        return b""
+    try:
+        return pickle.dumps({name: node.__dict__[name] for name in HEAVY if name in node.__dict__}, spools.PROTOCOL)
+    except Exception:  # it cannot be pickled
+        return b""
+
+
 def _replace(node: Any, kept: dict[str, Any], spool: Reader, at: tuple[int, int], shared: dict[str, Any]) -> None:
     processors = node.n_procs
-    kind = type(node)
-    node.__dict__ = kept
-    kept.update(_pial_n_procs=processors, _pial_spool=spool, _pial_at=at, _pial_shared=shared)
+    node.__dict__ = {name: sys.intern(value) if type(value) is str else value for name, value in kept.items()}
+    node.__dict__.update(_pial_n_procs=processors, _pial_spool=spool, _pial_at=at, _pial_shared=shared)
+    node.__class__ = _slim_class(type(node))
+
+
+def _slim_class(kind: type) -> type:
     if kind not in _slim_classes:
         _slim_classes[kind] = type(kind.__name__, (Slim, kind), {"__module__": kind.__module__, "__doc__": kind.__doc__})
-    node.__class__ = _slim_classes[kind]
+    return _slim_classes[kind]
+
+
+def made(kind: type, own: dict[str, Any]) -> Any:
+    """A small node as another process had it; `own` is its to keep."""
+    node: Any = object.__new__(_slim_class(kind))
+    node.__dict__ = own
+    return node
 
 
 def whole(node: Any) -> Any:

@@ -30,7 +30,7 @@ class Writer:
 
     def __init__(self, path: str) -> None:
         self.path = path
-        self._file = open(path, "xb")  # noqa: SIM115 (closed by `finish`)
+        self._file = open(path, "xb")  # noqa: SIM115 (closed by `__exit__`)
         self._file.write(MAGIC)
         self._at = len(MAGIC)
 
@@ -41,12 +41,20 @@ class Writer:
         self._at += len(pickled)
         return at, len(pickled)
 
-    def finish(self, head: dict[str, Any]) -> None:
-        """Write what all steps share, and close."""
-        pickled = pickle.dumps(head, PROTOCOL)
-        self._file.write(pickled)
-        self._file.write(_TAIL.pack(len(pickled), MAGIC))
+    def __enter__(self) -> Writer:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """The file is closed, and waits for its head."""
         self._file.close()
+
+
+def finish(path: str, head: dict[str, Any]) -> None:
+    """Write what all steps share."""
+    pickled = pickle.dumps(head, PROTOCOL)
+    with open(path, "ab") as file:
+        file.write(pickled)
+        file.write(_TAIL.pack(len(pickled), MAGIC))
 
 
 class Reader:
