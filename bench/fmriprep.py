@@ -5,6 +5,7 @@ that they filled (`--bench`).
 """
 
 import argparse
+import contextlib
 import json
 import os
 import re
@@ -30,7 +31,7 @@ def run(options, dataset, tag, pial):
         folder.mkdir(exist_ok=True)
         (folder / "nipype.cfg").write_text(f"[execution]\npoll_sleep_duration = {options.poll}\n")
         environment["NIPYPE_CONFIG_DIR"] = str(folder)
-    if options.most_seconds and not pial:
+    if options.most_seconds and (options.commit or not pial):
         environment["SAMPLE_MAX"] = str(options.most_seconds)
     subprocess.run([options.scripts / "run.sh", dataset, tag, str(options.procs), *ARGUMENTS], env=environment, check=True, stdout=subprocess.DEVNULL)
     record = json.loads((options.bench / "runs" / f"{tag}.json").read_text())
@@ -41,6 +42,25 @@ def run(options, dataset, tag, pial):
     record["nodes"] = sum("mapflow" not in path.parts for path in results)
     record["first"] = record["procs"][min(record["procs"], key=lambda pid: record["procs"][pid]["first"])]
     return record
+
+
+@contextlib.contextmanager
+def strict_overcommit(megabytes):
+    """Lets the machine promise so much more memory than now (`vm.overcommit_memory` 2, for root alone), and no more."""
+    if megabytes is None:
+        yield
+        return
+    settings = [Path("/proc/sys/vm") / name for name in ("overcommit_kbytes", "overcommit_ratio", "overcommit_memory")]
+    before = [setting.read_text() for setting in settings]
+    promised = int(re.search(r"^Committed_AS:\s+(\d+) kB", Path("/proc/meminfo").read_text(), re.MULTILINE)[1])
+    try:
+        settings[0].write_text(str(promised + megabytes * 1024))
+        settings[2].write_text("2")
+        yield
+    finally:
+        # The two limits unset each other; the one that was not 0 is set last.
+        for setting, value in sorted(zip(settings, before), key=lambda pair: int(pair[1]) != 0):
+            setting.write_text(value)
 
 
 def graph_seconds(log):
@@ -76,6 +96,7 @@ def main():
     parser.add_argument("--procs", type=int, default=8)
     parser.add_argument("--poll", type=float, help="nipype's poll_sleep_duration; 2 s as delivered")
     parser.add_argument("--most-seconds", type=float, help="end nipype after so long")
+    parser.add_argument("--commit", type=int, metavar="MB", help="under strict overcommit, with so much to promise (root only)")
     parser.add_argument("--only", choices=["pial", "nipype"])
     options = parser.parse_args()
     options.scripts, options.bench, options.pial = (path.resolve() for path in (options.scripts, options.bench, options.pial))
@@ -83,7 +104,8 @@ def main():
     for name in ("pial", "nipype"):
         if options.only in (None, name):
             print(f"{options.dataset}: {name}", file=sys.stderr)
-            records[name] = run(options, options.dataset, f"bench-{name}-{options.dataset}", name == "pial")
+            with strict_overcommit(options.commit):
+                records[name] = run(options, options.dataset, f"bench-{name}-{options.dataset}", name == "pial")
     print(f"{options.dataset}, {options.procs} processes")
     print(f"{'':32}" + "".join(f"{name:>12}" for name in records) + ("       ratio" if len(records) == 2 else ""))
     for title, key, form in ROWS:

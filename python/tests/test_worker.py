@@ -110,7 +110,7 @@ class Driver:
         self.send(message)
         return self._last_id
 
-    def start(self, code, inputs=(), outputs=(("out", "any", False),), environment=(), cpus=1):
+    def start(self, code, inputs=(), outputs=(("out", "any", False),), environment=(), cpus=1, **more):
         self._last_id += 1
         step = Step(self, self._last_id)
         self.send(
@@ -127,6 +127,7 @@ class Driver:
                 "stdout": str(step.folder / "stdout"),
                 "stderr": str(step.folder / "stderr"),
                 "result": str(step.folder / "result"),
+                **more,
             }
         )
         return step
