@@ -116,6 +116,7 @@ pub fn run(
         fail_fast: options.fail_fast,
         grace_s: options.grace_s,
         estimates: store.estimates(),
+        memory: Vec::new(),
     };
     let captures = Captures::new(work.path.join(".pial/capture")).map_err(EngineError::io("open /dev/null"))?;
     let mut children = Children::open();
@@ -266,7 +267,7 @@ impl Engine<'_> {
             self.scheduler.on(event, self.now(), &mut actions);
             for action in actions.drain(..) {
                 match action {
-                    Action::Start(step, attempt) => self.start(step, attempt)?,
+                    Action::Start(step, attempt, _) => self.start(step, attempt)?,
                     Action::Collate(node) => self.collate(node)?,
                     Action::Stop(step, force, reason) => self.stop(step, force, reason),
                     Action::Skipped(node, because) => self.skipped(node, because)?,
