@@ -5,6 +5,7 @@ mod failure;
 mod graph;
 mod load;
 mod nodes;
+mod peaks;
 mod progress;
 mod quantity;
 mod text;

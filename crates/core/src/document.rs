@@ -205,6 +205,8 @@ pub struct Nipype {
     pub version: String,
     /// Whether it says at run time that it has items.
     pub map: bool,
+    /// The class of its interface, by which the memory it needs is known.
+    pub class: Option<String>,
 }
 
 /// What a node runs.

@@ -217,6 +217,11 @@ impl Engine<'_> {
             Ok(Err(large)) => return self.read_outputs(step, attempt, task, outputs, usage, &large),
             Err(message) => return self.fail(step, attempt, &task, message, usage.used, Ending::Failed),
         };
+        if !usage.found
+            && let Some(used) = &usage.used
+        {
+            self.learn(step, &task, used.memory_bytes());
+        }
         let place = self.store.record(&task, &outputs, files, usage.used)?;
         self.set_place(step, place);
         if usage.strays > 0 {
@@ -392,6 +397,9 @@ impl Engine<'_> {
             }
         };
         let file = other.unwrap_or(file);
+        if let Ending::OutOfMemory { used_bytes } = ending {
+            self.learn(step, task, used_bytes);
+        }
         let retry = !self.interrupted && self.scheduler.will_try_again(step, ending);
         // Told before it is logged: on a full disk the user must still hear of it.
         self.observer.report(&Report::NodeFailed { node: &task.name, message: &crash.message, crash: &file, retry });
