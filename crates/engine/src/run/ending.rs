@@ -220,7 +220,7 @@ impl Engine<'_> {
         if !usage.found
             && let Some(used) = &usage.used
         {
-            self.learn(step, &task, used.memory_bytes());
+            self.learn(step, &task, used);
         }
         let place = self.store.record(&task, &outputs, files, usage.used)?;
         self.set_place(step, place);
@@ -398,7 +398,7 @@ impl Engine<'_> {
         };
         let file = other.unwrap_or(file);
         if let Ending::OutOfMemory { used_bytes } = ending {
-            self.learn(step, task, used_bytes);
+            self.learn_bytes(step, task, used_bytes);
         }
         let retry = !self.interrupted && self.scheduler.will_try_again(step, ending);
         // Told before it is logged: on a full disk the user must still hear of it.
