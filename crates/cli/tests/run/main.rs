@@ -7,6 +7,7 @@ mod contract;
 mod examples;
 mod faults;
 mod kills;
+mod learned;
 mod options;
 mod python;
 mod shapes;

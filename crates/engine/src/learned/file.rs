@@ -72,7 +72,9 @@ pub enum FileError {
 pub fn read(path: &Path) -> Result<(Contents, usize), FileError> {
     match fs::read(path) {
         Ok(bytes) => parse(&bytes).ok_or_else(|| FileError::Foreign(path.display().to_string())),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok((Contents::default(), 0)),
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+            Ok((Contents::default(), 0))
+        }
         Err(source) => Err(FileError::Unreadable { path: path.display().to_string(), source }),
     }
 }

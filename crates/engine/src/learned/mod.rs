@@ -10,6 +10,7 @@ use crate::catalogue::Interfaces;
 
 pub mod file;
 mod kind;
+pub mod log;
 pub mod model;
 
 pub use kind::kind;
