@@ -163,3 +163,56 @@ fn a_step_that_waits_for_more_when_the_run_is_ended_is_skipped() {
     assert_eq!(on(&mut run, Event::Needs(node(0), 500 * MB)), [Action::Finished]);
     assert_eq!((run.counts().skipped, run.counts().failed), (1, 0));
 }
+
+/// The memory that a plan's nodes ask for, in megabytes, and the file that says so.
+fn asked(text: &str, files: &[(&str, &str)]) -> Vec<String> {
+    let documents = files.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect();
+    let plan = tools::plan_among(text, &[], documents).unwrap_or_else(|problems| panic!("{problems:#?}"));
+    let tell = |template: &pial_core::plan::Template| {
+        let bytes = plan.requests[template.request].memory_bytes.map(|bytes| bytes / 1_000_000);
+        format!("{} {bytes:?} {}", template.name, template.memory_from.as_deref().unwrap_or("-"))
+    };
+    plan.templates.values().iter().map(tell).collect()
+}
+
+#[test]
+fn a_resource_file_fills_in_what_nodes_leave_open() {
+    let text = "
+pial: 1
+name: w
+resource_file: r.yaml
+resources: {memory: 1MB}
+nodes:
+  own: {command: [tool], resources: {memory: 5MB}}
+  named: {command: [/usr/bin/tool]}
+  program: {command: [/usr/bin/tool]}
+  other: {command: [t]}
+  cpus: {command: [t]}
+  nested: {workflow: {nodes: {inner: {command: [t]}, second: {command: [t]}}}}
+";
+    let file = "
+pial_resources: 1
+nodes: {own: {memory: 7MB}, named: {memory: 8MB}, cpus: {cpus: 2}, nested.inner: {memory: 9MB}, gone: {memory: 1GB}}
+interfaces: {tool: {memory: 6MB}}
+";
+    let expected = [
+        "own Some(5) -",
+        "named Some(8) /base/r.yaml",
+        "program Some(6) /base/r.yaml",
+        "other Some(1) -",
+        "cpus Some(1) -",
+        "nested.inner Some(9) /base/r.yaml",
+        "nested.second Some(1) -",
+    ];
+    assert_eq!(asked(text, &[("r.yaml", file)]), expected);
+}
+
+#[test]
+fn a_nested_document_has_a_resource_file_of_its_own_that_the_outer_one_overrules() {
+    let outer = "{pial: 1, name: w, resource_file: o.yaml, nodes: {n: {workflow: i.yaml}}}";
+    let inner = "{pial: 1, resource_file: r.yaml, nodes: {a: {command: [t]}, b: {command: [t]}}}";
+    let own = "{pial_resources: 1, nodes: {a: {memory: 2MB}, b: {memory: 3MB}}}";
+    let over = "{pial_resources: 1, nodes: {n.b: {memory: 4MB}}}";
+    let files = [("i.yaml", inner), ("r.yaml", own), ("o.yaml", over)];
+    assert_eq!(asked(outer, &files), ["n.a Some(2) /base/r.yaml", "n.b Some(4) /base/o.yaml"]);
+}
