@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import warnings
 from typing import Any, Dict, Iterator, List, Mapping, Optional, Set, Tuple
@@ -150,6 +151,11 @@ def engine_arguments(
     if options.get("grace") is not None:
         made += ["--grace", str(options["grace"])]
     options.pop("grace", None)
+    resource_file = options.pop("resource_file", None)
+    if resource_file is not None:
+        made += ["--resource-file", os.path.abspath(os.fspath(resource_file))]
+    if not options.pop("learn", True):
+        made.append("--no-learn")
     if options.pop(
         "quiet", str(settings.get(("logging", "workflow_level"), "")).upper() in ("WARNING", "ERROR", "CRITICAL")
     ):

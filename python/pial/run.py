@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from .node import Node
     from .workflow import Workflow
 
-_OPTIONS = ("n_procs", "memory_gb", "gpus", "resources", "fail_fast", "grace", "quiet", "wait")
+_OPTIONS = ("n_procs", "memory_gb", "gpus", "resources", "fail_fast", "grace", "quiet", "resource_file", "learn", "wait")
 _LAST_LINES = 20  # of what the engine said, in the message of an exception
 
 

@@ -184,7 +184,8 @@ class Workflow:
     ) -> Run:
         """Runs it and waits; a failure raises WorkflowError. With wait=False it gives a handle at once.
 
-        Options: n_procs, memory_gb, gpus, resources ({name: stock}), fail_fast, grace (seconds), quiet, wait.
+        Options: n_procs, memory_gb, gpus, resources ({name: stock}), fail_fast, grace (seconds), quiet, wait,
+        resource_file (a path), learn (False: neither use nor note the memory that steps need).
         """
         from .run import run
 

@@ -231,6 +231,7 @@ class Configured(unittest.TestCase):
                 dict(n_procs=2, gpus=0, resources={"licence": 1}, grace=3),
                 ["-j", "2", "--gpus", "0", "--resource", "licence=1", "--grace", "3"],
             ),
+            (dict(resource_file="/a/r.yaml", learn=False), ["--resource-file", "/a/r.yaml", "--no-learn"]),
         ]
         for given, expected in table:
             self.assertEqual(self.arguments(**given), expected)

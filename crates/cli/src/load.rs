@@ -4,9 +4,10 @@ use std::env;
 use std::fs;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
 use clap::Args;
-use pial_core::document::Workflow;
+use pial_core::document::{ResourceFile, Workflow};
 use pial_core::plan::{Options, Plan, Setting};
 use pial_core::tree::Problem;
 use pial_core::value::Value;
@@ -30,6 +31,9 @@ pub struct DocumentArguments {
     pub document: PathBuf,
     #[command(flatten)]
     pub settings: SettingArguments,
+    /// What nodes and interfaces need, as `pial resources --write` writes it; wins over the document's `resource_file`
+    #[arg(long = "resource-file", value_name = "FILE")]
+    pub resource_files: Vec<PathBuf>,
 }
 
 /// Parameters set from outside, and where results are kept.
@@ -93,7 +97,7 @@ impl Examined {
 pub fn examine(arguments: &DocumentArguments) -> Result<Examined, Failure> {
     let directory = current_directory()?;
     let (text, base, document) = read(&arguments.document, &directory)?;
-    let settings = settings(&arguments.settings)?;
+    let settings = outside(arguments)?;
     Ok(examine_text(&text, &base, document, settings, directory, false))
 }
 
@@ -102,7 +106,7 @@ pub fn examine_with_places(arguments: &DocumentArguments) -> Option<Loaded> {
     let directory = current_directory().ok()?;
     let from_file = arguments.document != Path::new(STANDARD_INPUT);
     let (text, base, document) = from_file.then(|| read(&arguments.document, &directory).ok())??;
-    let settings = settings(&arguments.settings).ok()?;
+    let settings = outside(arguments).ok()?;
     examine_text(&text, &base, document, settings, directory, true).loaded
 }
 
@@ -110,7 +114,7 @@ pub fn examine_with_places(arguments: &DocumentArguments) -> Option<Loaded> {
 pub fn load(arguments: &DocumentArguments) -> Result<Loaded, Failure> {
     let directory = current_directory()?;
     let (text, base, document) = read(&arguments.document, &directory)?;
-    let settings = settings(&arguments.settings)?;
+    let settings = outside(arguments)?;
     load_text(&text, &base, document, settings, directory)
 }
 
@@ -121,7 +125,11 @@ pub fn load_or(
     last: impl FnOnce() -> Result<Loaded, Failure>,
 ) -> Result<Loaded, Failure> {
     match document {
-        Some(document) => load(&DocumentArguments { document: document.clone(), settings: settings.clone() }),
+        Some(document) => load(&DocumentArguments {
+            document: document.clone(),
+            settings: settings.clone(),
+            resource_files: Vec::new(),
+        }),
         None if settings.set.is_empty() && settings.parameters.is_none() => last(),
         None => Err(Failure::usage("--set and --parameters belong to a document: give it too")),
     }
@@ -152,8 +160,8 @@ pub fn from_run(work: &Path, run: Option<LastRun>, place: &str) -> Result<Loaded
     })?;
     // Paths in it start from where the run was, as they did for the run.
     let base = if kept { run.directory.clone() } else { base };
-    let settings = run.settings.into_iter().map(|(name, json)| (name, setting(json))).collect();
-    load_text(&text, &base, document, settings, run.directory)
+    let set = run.settings.into_iter().map(|(name, json)| (name, setting(json))).collect();
+    load_text(&text, &base, document, Outside { set, files: Vec::new() }, run.directory)
 }
 
 /// A setting from how it stands in the log.
@@ -176,7 +184,7 @@ pub fn load_text(
     text: &str,
     base: &str,
     document: String,
-    settings: Vec<(String, Setting)>,
+    settings: Outside,
     directory: String,
 ) -> Result<Loaded, Failure> {
     examine_text(text, base, document, settings, directory, false).sound()
@@ -186,12 +194,12 @@ fn examine_text(
     text: &str,
     base: &str,
     document: String,
-    settings: Vec<(String, Setting)>,
+    settings: Outside,
     directory: String,
     places: bool,
 ) -> Examined {
     let mut interfaces = Interfaces::new(catalogues());
-    let options = Options { base, settings: &settings, settings_base: &directory };
+    let options = Options { base, settings: &settings.set, settings_base: &directory, resource_files: &settings.files };
     let mut plan_of = |(workflow, mut problems): (Option<Workflow>, Vec<Problem>)| {
         let (plan, more) =
             workflow.map_or((None, Vec::new()), |workflow| Plan::examine(workflow, &options, &mut interfaces));
@@ -205,7 +213,7 @@ fn examine_text(
     }
     let name = document.clone();
     let text = (document == STANDARD_INPUT).then(|| text.to_owned());
-    let loaded = plan.map(|plan| Loaded { plan, interfaces, document, text, settings, directory });
+    let loaded = plan.map(|plan| Loaded { plan, interfaces, document, text, settings: settings.set, directory });
     Examined { loaded, problems, document: name }
 }
 
@@ -239,6 +247,30 @@ fn read(path: &Path, directory: &str) -> Result<(String, String, String), Failur
     };
     let base = absolute.rsplit_once('/').map_or("/", |(base, _)| if base.is_empty() { "/" } else { base });
     Ok((text, base.to_owned(), absolute.to_owned()))
+}
+
+/// What comes to a document from outside.
+#[derive(Debug, Default)]
+pub struct Outside {
+    /// Parameters.
+    pub set: Vec<(String, Setting)>,
+    /// What nodes and interfaces need, those that win first.
+    pub files: Vec<Rc<ResourceFile>>,
+}
+
+fn outside(arguments: &DocumentArguments) -> Result<Outside, Failure> {
+    let files = arguments.resource_files.iter().map(|path| resource_file(path)).collect::<Result<_, _>>()?;
+    Ok(Outside { set: settings(&arguments.settings)?, files })
+}
+
+fn resource_file(path: &Path) -> Result<Rc<ResourceFile>, Failure> {
+    let text = fs::read_to_string(path);
+    let text = text.map_err(|e| Failure::usage(format!("cannot read the resource file {}: {e}", path.display())))?;
+    let (file, problems) = ResourceFile::read(&text, &path.to_string_lossy());
+    match problems.is_empty() {
+        true => Ok(Rc::new(file)),
+        false => Err(Failure::Document(path.display().to_string(), Problem::sorted(problems))),
+    }
 }
 
 /// Parameters of the file first, so that those on the command line win.

@@ -4,7 +4,9 @@ mod command;
 mod failure;
 mod graph;
 mod load;
+mod memory;
 mod nodes;
+mod peaks;
 mod progress;
 mod quantity;
 mod text;
@@ -34,6 +36,7 @@ enum Command {
     Clean(command::clean::Arguments),
     Graph(command::graph::Arguments),
     Interface(command::interface::Arguments),
+    Resources(command::resources::Arguments),
     Schema(command::schema::Arguments),
     #[command(name = "__guardian", hide = true)]
     Guardian {
@@ -67,6 +70,7 @@ fn main() -> ExitCode {
         Command::Clean(arguments) => command::clean::run(&arguments),
         Command::Graph(arguments) => command::graph::run(&arguments),
         Command::Interface(arguments) => command::interface::run(&arguments),
+        Command::Resources(arguments) => command::resources::run(&arguments),
         Command::Schema(arguments) => command::schema::run(&arguments),
         Command::Guardian { mark, groups } => {
             pial_engine::guardian::guard(&mark, &groups);

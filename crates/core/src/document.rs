@@ -9,12 +9,14 @@ mod nipype;
 mod node;
 mod quantity;
 mod reader;
+mod resource_file;
 mod workflow;
 
 pub use expression::parse_text;
 pub use function::is_importable;
 pub use quantity::{parse_memory, parse_time};
 pub use reader::suggest;
+pub use resource_file::{RESOURCE_FILE_VERSION, ResourceFile};
 
 /// The version of the document format this crate reads, the value of its key `pial`.
 pub const VERSION: i64 = 1;
@@ -92,6 +94,8 @@ pub struct Workflow {
     pub environment: Vec<(String, String)>,
     /// What a node needs that says nothing itself.
     pub resources: Resources,
+    /// A file that says what nodes and interfaces need.
+    pub resource_file: Option<Name>,
     /// Python functions that nodes call by name; nothing for one that could not be read.
     pub functions: Vec<(Name, Option<Function>)>,
     /// The nodes, in document order.
@@ -205,6 +209,8 @@ pub struct Nipype {
     pub version: String,
     /// Whether it says at run time that it has items.
     pub map: bool,
+    /// The class of its interface, by which the memory it needs is known.
+    pub class: Option<String>,
 }
 
 /// What a node runs.
@@ -400,6 +406,8 @@ pub struct Resources {
     pub cpus: Option<f64>,
     /// Memory in bytes.
     pub memory_bytes: Option<u64>,
+    /// The resource file that says how much memory, when none else does.
+    pub memory_from: Option<std::rc::Rc<str>>,
     /// Graphics processors.
     pub gpus: Option<u32>,
     /// Wall time in seconds after which the step is ended.

@@ -4,12 +4,19 @@ mod tools;
 
 use pial_core::arena::NodeId;
 use pial_core::plan::Plan;
-use pial_core::schedule::{Action, Budget, Ending, Event, Force, Reason, Scheduler, Settings, State, Step};
+use pial_core::schedule::{
+    Action, Budget, Ending, Event, Force, Grant, Reason, Scheduler, Settings, Source, State, Step,
+};
 use tools::plan;
 
 fn settings(cpus: f64) -> Settings {
     let budget = Budget { cpus, memory_bytes: 8_000_000_000, gpus: 1, named: vec![("license".to_owned(), 1)] };
-    Settings { budget, fail_fast: false, grace_s: 5.0, estimates: Vec::new() }
+    Settings { budget, fail_fast: false, grace_s: 5.0, estimates: Vec::new(), memory: Vec::new() }
+}
+
+/// The start of a step that nobody asked memory for.
+fn start(step: Step, attempt: u32) -> Action {
+    Action::Start(step, attempt, Grant { bytes: 200_000_000, source: Source::Default })
 }
 
 /// Plays a run in which every step takes `seconds(name)`; gives `start-end name` in order of start.
@@ -43,7 +50,7 @@ impl<'p> Play<'p> {
         loop {
             for action in std::mem::take(&mut actions) {
                 match action {
-                    Action::Start(step, attempt) => {
+                    Action::Start(step, attempt, _) => {
                         let name = self.name(step);
                         let end = self.now + seconds(&name);
                         self.log.push(format!("{}-{end} {name}", self.now));
@@ -210,7 +217,7 @@ fn a_step_over_its_time_is_terminated_then_killed() {
     let plan = plan("{pial: 1, name: w, nodes: {a: {command: [t], resources: {time: 10s}}}}");
     let mut play = Play::new(&plan, settings(1.0));
     let step = Step { node: NodeId(0), item: None };
-    assert_eq!(play.on(Event::Begin), [Action::Start(step, 1)]);
+    assert_eq!(play.on(Event::Begin), [start(step, 1)]);
     assert_eq!(play.scheduler.next_deadline(), Some(10.0));
     play.now = 10.0;
     assert_eq!(play.on(Event::Tick), [Action::Stop(step, Force::Terminate, Reason::TimedOut)]);
@@ -248,14 +255,14 @@ nodes:
     let node = NodeId(0);
     let step = |item| Step { node, item };
     let mut play = Play::new(&plan, settings(2.0));
-    assert_eq!(play.on(Event::Begin), [Action::Start(step(None), 1)]);
-    let items = [Action::Start(step(Some(0)), 1), Action::Start(step(Some(1)), 1)];
+    assert_eq!(play.on(Event::Begin), [start(step(None), 1)]);
+    let items = [start(step(Some(0)), 1), start(step(Some(1)), 1)];
     assert_eq!(play.on(Event::Expanded(node, 3)), items);
-    assert_eq!(play.on(Event::Hit(step(Some(0)))), [Action::Start(step(Some(2)), 1)]);
+    assert_eq!(play.on(Event::Hit(step(Some(0)))), [start(step(Some(2)), 1)]);
     assert_eq!(play.on(Event::Ended(step(Some(1)), Ending::Succeeded)), []);
     assert_eq!(play.on(Event::Ended(step(Some(2)), Ending::Succeeded)), [Action::Collate(node)]);
     let after = play.on(Event::Ended(step(None), Ending::Succeeded));
-    assert_eq!(after, [Action::Start(Step { node: NodeId(1), item: None }, 1)]);
+    assert_eq!(after, [start(Step { node: NodeId(1), item: None }, 1)]);
     let mut empty = Play::new(&plan, settings(2.0));
     empty.on(Event::Begin);
     assert_eq!(empty.on(Event::Expanded(node, 0)), [Action::Collate(node)]);
@@ -323,11 +330,11 @@ fn serial_items_run_one_after_the_other_and_a_failure_stops_none_of_them() {
     let mut play = Play::new(&plan, settings(8.0));
     let item = |n| Step { node: NodeId(0), item: Some(n) };
     play.on(Event::Begin);
-    assert_eq!(play.on(Event::Expanded(NodeId(0), 4)), [Action::Start(item(0), 1)]);
-    assert_eq!(play.on(Event::Ended(item(0), Ending::Failed)), [Action::Start(item(0), 2)]);
-    assert_eq!(play.on(Event::Ended(item(0), Ending::Failed)), [Action::Start(item(1), 1)]);
-    assert_eq!(play.on(Event::Hit(item(1))), [Action::Start(item(2), 1)]);
-    assert_eq!(play.on(Event::Ended(item(2), Ending::Succeeded)), [Action::Start(item(3), 1)]);
+    assert_eq!(play.on(Event::Expanded(NodeId(0), 4)), [start(item(0), 1)]);
+    assert_eq!(play.on(Event::Ended(item(0), Ending::Failed)), [start(item(0), 2)]);
+    assert_eq!(play.on(Event::Ended(item(0), Ending::Failed)), [start(item(1), 1)]);
+    assert_eq!(play.on(Event::Hit(item(1))), [start(item(2), 1)]);
+    assert_eq!(play.on(Event::Ended(item(2), Ending::Succeeded)), [start(item(3), 1)]);
     assert_eq!(play.on(Event::Ended(item(3), Ending::Succeeded)), [Action::Finished]);
     assert_eq!(play.scheduler.counts().failed, 1);
 }
@@ -364,7 +371,7 @@ fn a_million_nodes_end() {
     while let Some(action) = actions.get(next).copied() {
         next += 1;
         match action {
-            Action::Start(step, _) => {
+            Action::Start(step, ..) => {
                 started += 1;
                 if next > 1000 {
                     actions.drain(..next);

@@ -61,6 +61,11 @@ impl Contents {
         Ok(Lookup::Known(digest, is_settled(Path::new(path)).then_some(identity)))
     }
 
+    /// The bytes of a file, or of all in a directory, when it was last looked at; no look at the file system.
+    pub fn size(&self, path: &str) -> Option<u64> {
+        self.known.get(path).map(|(identity, _)| identity.size)
+    }
+
     /// Whether a file still has the content of that digest; another step may have looked at it since.
     pub fn still_holds(&self, path: &str, digest: &str) -> bool {
         let now = digest::identify(Path::new(path), Owner::User);

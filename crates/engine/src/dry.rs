@@ -165,6 +165,18 @@ impl<'s, 'r> Dry<'s, 'r> {
         }
     }
 
+    /// The bytes of all files among the inputs of a step; `None` while they are not known.
+    ///
+    /// # Errors
+    /// [`LogError`].
+    pub fn input_bytes(&mut self, step: Step) -> Result<Option<u64>, LogError> {
+        if matches!(self.verdict(step.node), Verdict::After(_)) {
+            return Ok(None);
+        }
+        let Ok(inputs) = self.step_inputs(step)? else { return Ok(None) };
+        Ok(self.prepare(step, inputs)?.ok().map(|task| self.store.input_bytes(&task)))
+    }
+
     fn settled(&mut self, step: Step, inputs: Inputs) -> Result<Result<Box<Task>, String>, LogError> {
         let task = self.prepare(step, inputs)?;
         Ok(task.and_then(|mut task| task.settle(self.store, step).map(|()| task)))

@@ -13,6 +13,7 @@ pub mod dry;
 pub mod guardian;
 pub mod history;
 pub mod launch;
+pub mod learned;
 pub mod log;
 pub mod observe;
 pub mod preflight;

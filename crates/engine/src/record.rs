@@ -154,6 +154,13 @@ pub struct Used {
     pub method: Method,
 }
 
+impl Used {
+    /// The memory that a step is to be granted for what it did, before any margin, in bytes.
+    pub fn memory_bytes(&self) -> u64 {
+        self.peak_rss_bytes
+    }
+}
+
 /// How a peak of memory was measured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Method {

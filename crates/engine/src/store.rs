@@ -285,6 +285,13 @@ impl<'r> Store<'r> {
         self.contents.still_holds(path, digest)
     }
 
+    /// The bytes of all files among a step's inputs, as they were seen when its key was made.
+    pub fn input_bytes(&self, task: &Task) -> u64 {
+        let size =
+            |(path, seen): (&String, &Seen)| seen.made.map(|made| made.size).or_else(|| self.contents.size(path));
+        task.digests.iter().filter_map(size).fold(0, u64::saturating_add)
+    }
+
     /// Gives the key of a built-in that only hands on or finds: that of its inputs and of what it gave, each file with
     /// its content and its place, so that a result never stands for files elsewhere.
     ///

@@ -6,6 +6,7 @@ What is left of it afterwards is small and can be pickled: the graph may have be
 from __future__ import annotations
 
 import ast
+import hashlib
 import json
 import os
 import pickle
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 GIB = 1 << 30
+_UNSAID = 0.2  # nipype's mem_gb of a node whose author gave none: what such nodes need the engine learns
 _LEAST_MEMORY = 1 << 20  # less is taken for a mistake by the engine
 GPU_SLOTS = "nipype_gpu_slots"
 REHASH = "PIAL_NIPYPE_REHASH"  # set: nipype itself is to say of every node whether it is done
@@ -95,6 +97,7 @@ class _Writing:
             "title": self._told.titles[index],
             "directory": node.output_dir(),
             "version": self._version(node, dict(zip(numbers, sources))),
+            "class": _class_of(node.interface),
             "resources": _resources(node),
             "outputs": _OUTPUTS,
         }
@@ -154,10 +157,22 @@ def _titles(order: list[Any]) -> list[str]:
 def _resources(node: Any) -> dict[str, int]:
     # An estimate from inputs that other nodes make would come too late: the engine decides before the step is there.
     memory = node.mem_gb if node.input_source else node.mem_gb_runtime
-    resources = {"cpus": max(1, int(node.n_procs)), "memory": max(_LEAST_MEMORY, int(memory * GIB))}
+    resources = {"cpus": max(1, int(node.n_procs))}
+    if memory != _UNSAID:
+        resources["memory"] = max(_LEAST_MEMORY, int(memory * GIB))
     if node.is_gpu_node():
         resources[GPU_SLOTS] = resources["cpus"]
     return resources
+
+
+def _class_of(interface: Any) -> str:
+    """By which the memory of nodes is learned; a function's name with a digest of its text, as all are of one class."""
+    kind = type(interface)
+    name = f"{kind.__module__}.{kind.__qualname__}"
+    source = getattr(interface.inputs, "function_str", None)
+    if isinstance(source, str):
+        name += " " + hashlib.sha256(source.encode()).hexdigest()[:8]
+    return name
 
 
 def _imports_of(source: str) -> list[str]:

@@ -142,6 +142,8 @@ class PialPlugin(PluginBase):  # type: ignore[misc]
             arguments += ["-j", str(int(self.plugin_args["n_procs"]))]
         if self.plugin_args.get("memory_gb") is not None:
             arguments += ["--memory", str(int(self.plugin_args["memory_gb"] * document.GIB))]
+        if self.plugin_args.get("resource_file") is not None:
+            arguments += ["--resource-file", os.path.abspath(self.plugin_args["resource_file"])]
         arguments += ["--resource", f"{document.GPU_SLOTS}={self._gpu_slots()}"]
         return arguments + ["--fail-fast"] * fail_fast
 

@@ -7,10 +7,11 @@ use std::process::ExitCode;
 use clap::Args;
 use pial_core::arena::{NodeId, TemplateId};
 use pial_core::plan::Plan;
-use pial_core::schedule::Budget;
+use pial_core::schedule::{Budget, Step};
 use pial_core::tree::Problem;
 use pial_engine::dry::{Dry, Reason, Verdict};
 use pial_engine::history::History;
+use pial_engine::learned::Learned;
 use pial_engine::record::Content;
 use pial_engine::store::Store;
 use serde_json::{Value as Json, json};
@@ -18,6 +19,7 @@ use serde_json::{Value as Json, json};
 use super::run::{BudgetArguments, beforehand};
 use crate::failure::Failure;
 use crate::load::{DocumentArguments, Examined, Loaded, examine, work_directory};
+use crate::memory::{Memory, Source};
 use crate::progress::print;
 use crate::text::{count, duration, size, table};
 
@@ -52,6 +54,7 @@ struct Group {
     after: u32,
     wrong: u32,
     steps: u32,
+    memory: Option<Memory>,
     /// How often each reason is given, and an example in full.
     reasons: BTreeMap<String, (u32, String)>,
 }
@@ -70,14 +73,22 @@ struct Cost {
 pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let examined = examine(&arguments.document)?;
     let budget = arguments.budget.budget()?;
-    let (loaded, refusals, warnings) = check(&arguments.document, examined, &budget)?;
+    let (loaded, refusals, mut warnings) = check(&arguments.document, examined, &budget)?;
     let work = work_directory(&arguments.document.settings.work)?;
     let history = History::of_workflow(&work, &loaded.plan.name)?;
     let mut store = Store::open(&work, false, &loaded.plan, &loaded.interfaces)?;
     let estimates = store.estimates();
     let mut dry = Dry::new(&mut store, &history);
     dry.everything()?;
-    let groups = groups(&loaded.plan, &dry);
+    let mut groups = groups(&loaded.plan, &dry);
+    let (mut learned, warning) = Learned::open(&loaded.plan, &loaded.interfaces, crate::peaks::file().as_deref());
+    warnings.extend(warning);
+    for id in loaded.plan.templates.ids() {
+        let inputs = if learned.knows(id) { inputs(&loaded.plan, &mut dry, id)? } else { None };
+        let memory = Memory::of(&loaded.plan, &mut learned, id, inputs);
+        warnings.extend(memory.as_ref().and_then(|memory| beyond(&loaded.plan.templates[id].name, memory, &budget)));
+        groups.entry(id).or_default().memory = memory;
+    }
     let cost = cost(&loaded.plan, &groups, &estimates, &history, &work)?;
     if arguments.json {
         let json = as_json(&loaded.plan, &dry, &groups, &cost, &budget, (&refusals, &warnings), arguments.all);
@@ -92,6 +103,32 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     }
     eprintln!("pial: a run would refuse to begin: {}", count(refusals.len(), "problem"));
     Ok(ExitCode::from(2))
+}
+
+/// The least and the most bytes of input files of a template's nodes that would run; `None` where none is known.
+fn inputs(plan: &Plan, dry: &mut Dry<'_, '_>, id: TemplateId) -> Result<Option<(u64, u64)>, Failure> {
+    let mut found: Option<(u64, u64)> = None;
+    for point in 0..plan.points(id) {
+        let node = plan.node(id, point);
+        if *dry.verdict(node) == Verdict::Cached || plan.templates[id].map.is_some() {
+            continue;
+        }
+        let bytes = dry.input_bytes(Step { node, item: None })?;
+        found = bytes.map(|b| found.map_or((b, b), |(least, most)| (least.min(b), most.max(b)))).or(found);
+    }
+    Ok(found)
+}
+
+/// What to warn of when steps need more than there is. What a document asks is told elsewhere.
+fn beyond(node: &str, memory: &Memory, budget: &Budget) -> Option<String> {
+    let most = memory.bytes.1;
+    let told = matches!(memory.source, Source::Learned(_)) && most > budget.memory_bytes;
+    told.then(|| {
+        let (most, there) = (size(most), size(budget.memory_bytes));
+        format!(
+            "`{node}` needs {most} of memory by what steps like it used, and the run has {there}; it will run alone"
+        )
+    })
 }
 
 /// The plan of a right document, why a run would still refuse to begin, and what it would warn of; else all that is
@@ -233,7 +270,7 @@ fn as_text(
         }
     }
     if !all {
-        rows.insert(0, ["node", "nodes", "done", "run", "why"].map(str::to_owned).to_vec());
+        rows.insert(0, ["node", "nodes", "done", "run", "memory", "why"].map(str::to_owned).to_vec());
     }
     format!("{}\n{}{}", table(&rows), totals(plan, groups), cost_text(cost, budget))
 }
@@ -249,7 +286,8 @@ fn group_row(name: &str, points: u32, group: &Group) -> Vec<String> {
         _ => group.reasons.iter().map(|(reason, (number, _))| format!("{reason} ({number})")).collect(),
     };
     let runs = group.runs + group.after + group.wrong;
-    vec![name.to_owned(), points.to_string(), group.cached.to_string(), runs.to_string(), reasons.join("; ")]
+    let memory = group.memory.as_ref().map_or_else(|| "-".to_owned(), Memory::tell);
+    vec![name.to_owned(), points.to_string(), group.cached.to_string(), runs.to_string(), memory, reasons.join("; ")]
 }
 
 fn totals(plan: &Plan, groups: &HashMap<TemplateId, Group>) -> String {
@@ -305,6 +343,7 @@ fn as_json(
         json!({
             "node": plan.templates[*id].name, "nodes": plan.points(*id), "cached": group.cached,
             "would_run": group.runs, "after": group.after, "wrong": group.wrong, "reasons": reasons.collect::<Json>(),
+            "memory": group.memory.as_ref().map(Memory::to_json),
         })
     });
     let mut json = json!({

@@ -42,6 +42,9 @@ pub struct Arguments {
     /// Where crash files go; by default the folder `crash` of the working directory
     #[arg(long, value_name = "DIR")]
     crash_dir: Option<PathBuf>,
+    /// Neither use what earlier runs learned of the memory that steps need, nor learn from this one
+    #[arg(long)]
+    no_learn: bool,
     /// Say nothing but failures and warnings
     #[arg(long, short)]
     quiet: bool,
@@ -120,6 +123,7 @@ fn perform(arguments: &Arguments, observer: &mut dyn Observer) -> Result<ExitCod
         fail_fast: arguments.fail_fast,
         grace_s: arguments.grace,
         crash_directory,
+        peaks: if arguments.no_learn { None } else { crate::peaks::file() },
         helper: helper()?,
     };
     let summary = pial_engine::run::run(&loaded.plan, &loaded.interfaces, &options, observer)?;

@@ -22,14 +22,14 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let loaded = load(&arguments.document)?;
     let expand_s = began.elapsed().as_secs_f64();
     let budget = pial_engine::budget::detect();
-    let settings = Settings { budget, fail_fast: false, grace_s: 5.0, estimates: Vec::new() };
+    let settings = Settings { budget, fail_fast: false, grace_s: 5.0, estimates: Vec::new(), memory: Vec::new() };
     let mut scheduler = Scheduler::new(&loaded.plan, settings);
     let mut waiting = std::collections::VecDeque::from([Event::Begin]);
     let mut actions = Vec::new();
     while let Some(event) = waiting.pop_front() {
         scheduler.on(event, began.elapsed().as_secs_f64(), &mut actions);
         waiting.extend(actions.drain(..).filter_map(|action| match action {
-            Action::Start(step, _) => Some(Event::Ended(step, Ending::Succeeded)),
+            Action::Start(step, ..) => Some(Event::Ended(step, Ending::Succeeded)),
             _ => None,
         }));
     }

@@ -18,12 +18,12 @@ fn table(place: &Place, more: &[&str]) -> String {
 fn before_the_first_run_all_is_new_and_nothing_is_made() {
     let place = Place::with(SUBJECTS);
     assert_snapshot!(table(&place, &[]), @r"
-    node   nodes  done  run  why
-    load   2      0     2    new
-    wide   1      0     1    new
-    count  2      0     2    new
-    all    1      0     1    new
-    each   1      0     1    new
+    node   nodes  done  run  memory            why
+    load   2      0     2    200.0 MB assumed  new
+    wide   1      0     1    200.0 MB assumed  new
+    count  2      0     2    200.0 MB assumed  new
+    all    1      0     1    -                 new
+    each   1      0     1    200.0 MB assumed  new
 
     7 of 7 nodes would run, 0 done before
     ");
@@ -38,12 +38,12 @@ fn after_a_run_nothing_is_left_and_each_reason_is_told() {
     place.write("in/b.txt", "another text\n");
     std::fs::remove_file(place.path("work/demo/_s_aé/load/copy.txt")).unwrap();
     assert_snapshot!(table(&place, &["--set", "width=4"]), @r"
-    node   nodes  done  run  why
-    load   2      0     2    file of input `f` changed (1); output missing or changed (1)
-    wide   1      0     1    input `width` changed
-    count  2      0     2    after load
-    all    1      0     1    after count
-    each   1      0     1    after all
+    node   nodes  done  run  memory            why
+    load   2      0     2    200.0 MB assumed  file of input `f` changed (1); output missing or changed (1)
+    wide   1      0     1    200.0 MB assumed  input `width` changed
+    count  2      0     2    200.0 MB assumed  after load
+    all    1      0     1    -                 after count
+    each   1      0     1    200.0 MB assumed  after all
 
     7 of 7 nodes would run, 0 done before; 4 of them only if what runs before gives something new
     ");

@@ -7,6 +7,7 @@ mod contract;
 mod examples;
 mod faults;
 mod kills;
+mod learned;
 mod options;
 mod python;
 mod shapes;
@@ -51,6 +52,8 @@ impl Place {
     pub fn pial(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_pial"));
         command.args(arguments).current_dir(self.directory.path());
+        // Tests neither use nor change what the user's own runs learned.
+        command.env("PIAL_PEAKS", "");
         command.env("PIAL_PYTHONPATH", concat!(env!("CARGO_MANIFEST_DIR"), "/../../python"));
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         command

@@ -7,14 +7,14 @@ use super::{Name, Nipype};
 use crate::tree::{Kind, Problem, Tree};
 
 /// Keys of a node that go with `nipype` only; `map` then says no more than that there may be items.
-pub(super) const KEYS: [&str; 3] = ["title", "directory", "version"];
+pub(super) const KEYS: [&str; 4] = ["title", "directory", "version", "class"];
 
 /// Takes the keys of a node that is one of nipype's; nothing for any other node.
 pub(super) fn read(fields: &mut Fields, name: &Name, problems: &mut Vec<Problem>) -> Option<Box<Nipype>> {
     let tree = fields.take("nipype");
-    let [title, directory, version] = KEYS.map(|key| fields.name(key, problems));
+    let [title, directory, version, class] = KEYS.map(|key| fields.name(key, problems));
     let Some(tree) = tree else {
-        if title.or(directory).or(version).is_some() {
+        if title.or(directory).or(version).or(class).is_some() {
             let message = format!("`{}` has {}, which only nodes of nipype's have", name.text, KEYS.join(", "));
             problems.push(Problem::at(name.mark, message));
         }
@@ -32,7 +32,8 @@ pub(super) fn read(fields: &mut Fields, name: &Name, problems: &mut Vec<Problem>
         return None;
     };
     let (title, directory, version) = (title.text, directory.text, version.text);
-    Some(Box::new(Nipype { spool: Rc::from(spool.text), at, title, directory, version, map }))
+    let class = class.map(|class| class.text);
+    Some(Box::new(Nipype { spool: Rc::from(spool.text), at, title, directory, version, map, class }))
 }
 
 fn place(tree: &Tree) -> Option<(u64, u64)> {

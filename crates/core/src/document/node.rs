@@ -34,6 +34,7 @@ const KEYS: &[&str] = &[
     "title",
     "directory",
     "version",
+    "class",
 ];
 pub(super) const WORKS: [&str; 5] = ["interface", "command", "function", "builtin", "workflow"];
 

@@ -16,6 +16,7 @@ pub(super) const KEYS: &[&str] = &[
     "synchronize",
     "environment",
     "resources",
+    "resource_file",
     "functions",
     "nodes",
     "outputs",
@@ -41,6 +42,7 @@ pub(super) fn read_workflow(tree: Tree, whole: bool, problems: &mut Vec<Problem>
     let synchronize = fields.take("synchronize").map_or_else(Vec::new, |tree| groups(tree, problems));
     let environment = fields.take("environment").map_or_else(Vec::new, |tree| environment(tree, problems));
     let resources = fields.take("resources").map_or_else(Resources::default, |tree| resources(tree, problems));
+    let resource_file = fields.name("resource_file", problems);
     let functions = fields.mapping("functions", problems);
     let functions = functions.into_iter().map(|entry| function::named(entry, problems)).collect();
     let nodes = match fields.take("nodes") {
@@ -60,7 +62,18 @@ pub(super) fn read_workflow(tree: Tree, whole: bool, problems: &mut Vec<Problem>
     let outputs = fields.mapping("outputs", problems);
     let outputs = outputs.into_iter().map(|entry| output(entry, problems)).collect();
     let name = name.unwrap_or(Name { text: "workflow".to_owned(), mark });
-    Workflow { name, parameters, synchronize, environment, resources, functions, nodes, outputs, unread: fields.unread }
+    Workflow {
+        name,
+        parameters,
+        synchronize,
+        environment,
+        resources,
+        resource_file,
+        functions,
+        nodes,
+        outputs,
+        unread: fields.unread,
+    }
 }
 
 fn check_version(fields: &mut Fields, whole: bool, problems: &mut Vec<Problem>) {

@@ -236,6 +236,7 @@ fn template(
         map: bound.map,
         unique: bound.join.as_ref().is_some_and(|join| join.unique),
         request: request_id(plan, request),
+        memory_from: resources.memory_from,
         time_s,
         retries: node.retries.unwrap_or(0),
         overwrite: node.overwrite,

@@ -6,7 +6,9 @@ use std::rc::Rc;
 use super::bind::Binder;
 use super::state::{Bound, Calls, Entry, Loose, Pending, Scope, Site, State};
 use super::{Call, Catalogue, Command, CommandSignature, Options, Plan, Setting, Work, expand, iterate, known};
-use crate::document::{self, Called, Code, Expression, Function, Name, Nested, Node, Parameter, Resources, Workflow};
+use crate::document::{
+    self, Called, Code, Expression, Function, Name, Nested, Node, Parameter, ResourceFile, Resources, Workflow,
+};
 use crate::interface::Interface;
 use crate::tree::Problem;
 use crate::value::{Type, Value};
@@ -45,6 +47,7 @@ impl Flattener<'_> {
         let environment = merge(outer.map_or(&[], |s| &s.environment), workflow.environment);
         let resources = outer.map_or_else(Resources::default, |s| s.resources.clone());
         let resources = workflow.resources.over(&resources);
+        let resource_files = self.resource_files(&site, workflow.resource_file);
         self.state.scopes.push(Scope {
             site: site.clone(),
             names: HashMap::new(),
@@ -53,6 +56,7 @@ impl Flattener<'_> {
             outputs: workflow.outputs,
             environment,
             resources,
+            resource_files,
             unread: workflow.unread,
         });
         let scope = self.state.scopes.len() - 1;
@@ -62,6 +66,42 @@ impl Flattener<'_> {
             self.declare_node(scope, &site, node);
         }
         scope
+    }
+
+    /// The resource files that count in a workflow: those given for the run, those around it, its own.
+    fn resource_files(&mut self, site: &Site, own: Option<Name>) -> Vec<(String, Rc<ResourceFile>)> {
+        let mut files = match site.outer {
+            Some(outer) => self.state.scopes[outer].resource_files.clone(),
+            None => {
+                let given = self.options.resource_files.to_vec();
+                given.into_iter().map(|file| (String::new(), file)).collect()
+            }
+        };
+        let Some(path) = own else { return files };
+        let absolute = super::evaluate::join_path(&site.base, &path.text);
+        match self.catalogue.document(&absolute) {
+            Ok(text) => {
+                let (file, problems) = ResourceFile::read(&text, &absolute);
+                let located = |p| Problem { file: Some(Rc::from(absolute.as_str())), ..p };
+                self.state.problems.extend(problems.into_iter().map(located));
+                files.push((site.prefix.clone(), Rc::new(file)));
+            }
+            Err(message) => self.problem(site, &path, message),
+        }
+        files
+    }
+
+    /// What a node needs by the resource files, where it says nothing itself.
+    fn with_resource_files(&self, scope: usize, site: &Site, node: &mut Node, work: &document::Work) {
+        for (prefix, file) in &self.state.scopes[scope].resource_files {
+            let full = match &node.nipype {
+                Some(nipype) => nipype.title.clone(),
+                None => format!("{}{}", site.prefix, node.name.text),
+            };
+            let name = full.strip_prefix(prefix.as_str()).unwrap_or(&full);
+            let filed = file.of(name, node, work);
+            node.resources = std::mem::take(&mut node.resources).over(&filed);
+        }
     }
 
     fn declare_parameters(
@@ -122,6 +162,7 @@ impl Flattener<'_> {
     fn declare_node(&mut self, scope: usize, site: &Site, mut node: Node) {
         let work = std::mem::replace(&mut node.work, document::Work::Command(Vec::new()));
         let name = node.name.clone();
+        self.with_resource_files(scope, site, &mut node, &work);
         let entry = match work {
             document::Work::Workflow(nested) => self.declare_nested(scope, site, node, nested),
             document::Work::Broken => self.broken(scope, node, true),
@@ -335,7 +376,7 @@ pub(super) fn environment(scope: &Scope, node: &mut Node) -> Rc<[(String, String
 
 impl Resources {
     /// These, with what they leave open taken from `other`.
-    pub(super) fn over(self, other: &Resources) -> Resources {
+    pub(crate) fn over(self, other: &Resources) -> Resources {
         let mut named = self.named;
         named.extend(
             other.named.iter().filter(|(key, _)| !named.iter().any(|(k, _)| k == key)).cloned().collect::<Vec<_>>(),
@@ -343,6 +384,7 @@ impl Resources {
         Resources {
             cpus: self.cpus.or(other.cpus),
             memory_bytes: self.memory_bytes.or(other.memory_bytes),
+            memory_from: if self.memory_bytes.is_some() { self.memory_from } else { other.memory_from.clone() },
             gpus: self.gpus.or(other.gpus),
             time_s: self.time_s.or(other.time_s),
             named,

@@ -6,7 +6,7 @@
 use std::rc::Rc;
 
 use crate::arena::{Arena, AxisId, Id, NodeId, RequestId, SpaceId, TemplateId};
-use crate::document::{Function, Nipype, Output, Piece};
+use crate::document::{Function, Nipype, Output, Piece, ResourceFile};
 use crate::interface::Interface;
 use crate::space::{Projection, Spaces};
 use crate::tree::{Mark, Problem};
@@ -77,6 +77,8 @@ pub struct Template {
     pub unique: bool,
     /// What it needs.
     pub request: RequestId,
+    /// The resource file that says how much memory it needs, when one does.
+    pub memory_from: Option<Rc<str>>,
     /// Seconds after which it is ended.
     pub time_s: Option<f64>,
     /// How often it is tried again.
@@ -255,6 +257,8 @@ pub struct Options<'a> {
     pub settings: &'a [(String, Setting)],
     /// The directory that relative paths in settings start from, absolute.
     pub settings_base: &'a str,
+    /// What nodes and interfaces need, those that win first.
+    pub resource_files: &'a [Rc<ResourceFile>],
 }
 
 impl Plan {

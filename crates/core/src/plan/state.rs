@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use super::{Binding, Call, Work};
 use crate::arena::{Arena, AxisId, TemplateId};
-use crate::document::{Expression, Function, Name, Node, Resources, Unread, WorkflowOutput};
+use crate::document::{Expression, Function, Name, Node, ResourceFile, Resources, Unread, WorkflowOutput};
 use crate::interface::Interface;
 use crate::space::Spaces;
 use crate::tree::Problem;
@@ -48,6 +48,8 @@ pub(super) struct Scope {
     pub outputs: Vec<WorkflowOutput>,
     pub environment: Rc<[(String, String)]>,
     pub resources: Resources,
+    /// Resource files with the prefix of the names in them, those that win first.
+    pub resource_files: Vec<(String, Rc<ResourceFile>)>,
     pub unread: Unread,
 }
 

@@ -114,7 +114,8 @@ impl Budget {
                 format!("asks for {} processors, and the run has {}; it will run alone", request.cpus, self.cpus);
             return Some(BudgetProblem::Alone { node, message });
         }
-        if request.memory() > self.memory_bytes {
+        // What nobody asked for is no news; what was learned is told when it is known.
+        if request.memory_bytes.is_some() && request.memory() > self.memory_bytes {
             let gigabytes = |bytes: u64| bytes as f64 / 1e9;
             let message = format!(
                 "asks for {:.1} GB of memory, and the run has {:.1} GB; it will run alone",

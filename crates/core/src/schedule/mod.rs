@@ -8,12 +8,16 @@ use crate::arena::{Id, NodeId, TemplateId};
 use crate::plan::Plan;
 
 mod budget;
+mod memory;
 mod order;
 mod queue;
+mod tries;
 
 pub use budget::{Budget, BudgetProblem};
+pub use memory::{Grant, Source, rounded};
 use order::Order;
 use queue::{Entry, Queue, Running};
+use tries::Tries;
 
 /// One run of a node, or of one item of a map node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -35,6 +39,11 @@ pub enum Event {
     Expanded(NodeId, u32),
     /// A step, or the gathering of a map node's outputs, ended.
     Ended(Step, Ending),
+    /// A started step for which nobody asked for memory needs this many bytes, by what was learned. More than it was granted
+    /// ([`rounded`]): it was not launched, and waits again until there is room. Less: it goes on.
+    Needs(Step, u64),
+    /// Whether the machine is short of memory: while it is, nothing starts beside what runs.
+    Pressure(bool),
     /// Time passed.
     Tick,
     /// The user wants the run to end; the second time at once.
@@ -50,13 +59,19 @@ pub enum Ending {
     Failed,
     /// It failed and would fail again.
     FailedForGood,
+    /// It was ended for want of memory: it is tried again with more, if there is more. What the document asked for counts
+    /// as one of the node's retries; what was learned or assumed was a wrong guess, and does not.
+    OutOfMemory {
+        /// The most it was seen to use, in bytes.
+        used_bytes: u64,
+    },
 }
 
 /// What is to be done.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Action {
-    /// Look the step up in the cache, and launch it if it is not there. The attempt counts from 1.
-    Start(Step, u32),
+    /// Look the step up in the cache, and launch it if it is not there, with this memory. The attempt counts from 1.
+    Start(Step, u32, Grant),
     /// Put the outputs of a map node's items together.
     Collate(NodeId),
     /// End a running step.
@@ -140,6 +155,9 @@ pub struct Settings {
     pub grace_s: f64,
     /// Seconds each template took in earlier runs.
     pub estimates: Vec<Option<f32>>,
+    /// Bytes that the smallest step of each template needs, by what was learned; nothing for a template that asks itself.
+    /// May be shorter than there are templates.
+    pub memory: Vec<Option<u64>>,
 }
 
 /// The state of a run.
@@ -152,7 +170,10 @@ pub struct Scheduler<'p> {
     waiting_for: Vec<u32>,
     queue: Queue,
     maps: HashMap<NodeId, Mapping>,
-    attempts: HashMap<Step, u32>,
+    tries: HashMap<Step, Tries>,
+    /// The least that a step of a template was said to need in this run, in bytes.
+    needs: HashMap<TemplateId, u64>,
+    pressed: bool,
     counts: Counts,
     interrupts: u32,
     ending: bool,
@@ -182,7 +203,9 @@ impl<'p> Scheduler<'p> {
             states: vec![State::Waiting; plan.len()],
             waiting_for: plan.in_degrees(),
             maps: HashMap::new(),
-            attempts: HashMap::new(),
+            tries: HashMap::new(),
+            needs: HashMap::new(),
+            pressed: false,
             counts: Counts { total: plan.len() as u32, ..Counts::default() },
             interrupts: 0,
             ending: false,
@@ -198,6 +221,8 @@ impl<'p> Scheduler<'p> {
             Event::Hit(step) => self.hit(step, actions),
             Event::Expanded(node, items) => self.expanded(node, items, actions),
             Event::Ended(step, ending) => self.ended(step, ending, actions),
+            Event::Needs(step, bytes) => self.needs(step, bytes, actions),
+            Event::Pressure(pressed) => self.pressed = pressed,
             Event::Tick => {}
             Event::Interrupted => self.interrupted(now, actions),
         }
@@ -256,11 +281,13 @@ impl<'p> Scheduler<'p> {
     fn enqueue(&mut self, step: Step) {
         let template = self.plan.template_of(step.node);
         let entry = Entry { rank: self.order.rank(self.plan, template, step.node), step };
-        self.queue.push(self.plan.templates[template].request, entry, self.order.path(template));
+        let request = self.request(step, template);
+        self.queue.push(request, entry, self.order.path(template));
     }
 
     fn hit(&mut self, step: Step, actions: &mut Vec<Action>) {
         self.queue.release(step);
+        self.tries.remove(&step);
         match step.item {
             // The run ended while this was on its way.
             None if self.states[step.node.index()].is_final() => {}
@@ -290,13 +317,15 @@ impl<'p> Scheduler<'p> {
     }
 
     fn ended(&mut self, step: Step, ending: Ending, actions: &mut Vec<Action>) {
+        let again = self.next_try(step, ending);
         let stopped = self
             .queue
             .release(step)
             .is_some_and(|running| running.stopping.is_some_and(|s| s.reason == Reason::Cancelled));
-        if ending == Ending::Failed && !self.ending && self.try_again(step) {
-            return;
+        if let Some(tries) = again {
+            return self.try_again(step, tries);
         }
+        self.tries.remove(&step);
         self.any_failed |= ending != Ending::Succeeded && !stopped;
         match (step.item, ending) {
             // The run ended while this was on its way.
@@ -314,20 +343,6 @@ impl<'p> Scheduler<'p> {
                 }
             }
         }
-    }
-
-    fn try_again(&mut self, step: Step) -> bool {
-        let retries = self.plan.locate(step.node).0.retries;
-        let attempts = self.attempts.entry(step).or_insert(1);
-        if *attempts > retries {
-            return false;
-        }
-        *attempts += 1;
-        if step.item.is_none() {
-            self.states[step.node.index()] = State::Ready;
-        }
-        self.enqueue(step);
-        true
     }
 
     fn item_ended(&mut self, node: NodeId, failed: bool, cached: bool, actions: &mut Vec<Action>) {
@@ -444,12 +459,14 @@ impl<'p> Scheduler<'p> {
     }
 
     fn start_what_fits(&mut self, now: f64, actions: &mut Vec<Action>) {
-        while let Some(step) = self.queue.next(self.plan, &self.order, now) {
+        while (!self.pressed || self.queue.running.is_empty())
+            && let Some((step, grant)) = self.queue.next(self.plan, &self.order, now)
+        {
             if step.item.is_none() {
                 self.states[step.node.index()] = State::Started;
             }
-            let attempt = self.attempts.get(&step).copied().unwrap_or(1);
-            actions.push(Action::Start(step, attempt));
+            let attempt = self.tries.get(&step).copied().unwrap_or_default().attempt;
+            actions.push(Action::Start(step, attempt, grant));
         }
     }
 }

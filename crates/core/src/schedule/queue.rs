@@ -2,9 +2,10 @@
 
 use std::collections::{BTreeSet, HashMap};
 
+use super::memory::{Grant, Source};
 use super::order::{Order, Rank};
 use super::{Action, Budget, Force, Reason, Step, template_of};
-use crate::arena::{Arena, RequestId};
+use crate::arena::{Arena, Id, RequestId};
 use crate::plan::{Plan, Request};
 
 /// How many steps of unknown length may pass a step that waits for room.
@@ -45,7 +46,10 @@ pub(super) struct Queue {
     whole: Budget,
     left: Budget,
     classes: Vec<Class>,
+    /// Those of the plan, then those that differ from one of them in memory.
     requests: Arena<RequestId, Request>,
+    sources: Vec<Source>,
+    variants: HashMap<(RequestId, Grant), RequestId>,
     passes: u32,
 }
 
@@ -61,7 +65,48 @@ impl Queue {
     pub fn new(plan: &Plan, budget: Budget) -> Queue {
         let requests: Arena<RequestId, Request> = plan.requests.values().iter().map(|r| budget.clamp(r)).collect();
         let classes = requests.ids().map(|_| Class::default()).collect();
-        Queue { running: HashMap::new(), whole: budget.clone(), left: budget, classes, requests, passes: 0 }
+        let source = |request: &Request| request.memory_bytes.map_or(Source::Default, |_| Source::Asked);
+        Queue {
+            running: HashMap::new(),
+            whole: budget.clone(),
+            left: budget,
+            classes,
+            requests,
+            sources: plan.requests.values().iter().map(source).collect(),
+            variants: HashMap::new(),
+            passes: 0,
+        }
+    }
+
+    /// A request of the plan with other memory than it says.
+    pub fn variant(&mut self, request: RequestId, grant: Grant) -> RequestId {
+        let grant = Grant { bytes: grant.bytes.min(self.whole.memory_bytes), ..grant };
+        if let Some(known) = self.variants.get(&(request, grant)) {
+            return *known;
+        }
+        let variant = self.requests.push(Request { memory_bytes: Some(grant.bytes), ..self.requests[request].clone() });
+        self.classes.push(Class::default());
+        self.sources.push(grant.source);
+        self.variants.insert((request, grant), variant);
+        variant
+    }
+
+    /// What a running step was granted.
+    pub fn grant(&self, step: Step) -> Option<Grant> {
+        Some(self.grant_of(self.running.get(&step)?.request))
+    }
+
+    fn grant_of(&self, request: RequestId) -> Grant {
+        Grant { bytes: self.requests[request].memory(), source: self.sources[request.index()] }
+    }
+
+    /// Lets a running step go on with another request, of no more than it was granted.
+    pub fn regrant(&mut self, step: Step, request: RequestId) {
+        if let Some(running) = self.running.get_mut(&step) {
+            self.left.give_back(&self.requests[running.request]);
+            self.left.take(&self.requests[request]);
+            running.request = request;
+        }
     }
 
     pub fn push(&mut self, request: RequestId, entry: Entry, path: f32) {
@@ -87,7 +132,7 @@ impl Queue {
     }
 
     /// Takes the best step that fits, and its share of the budget.
-    pub fn next(&mut self, plan: &Plan, order: &Order, now: f64) -> Option<Step> {
+    pub fn next(&mut self, plan: &Plan, order: &Order, now: f64) -> Option<(Step, Grant)> {
         if self.running.len() >= MOST_RUNNING {
             return None;
         }
@@ -119,7 +164,7 @@ impl Queue {
             stopping: None,
         };
         self.running.insert(entry.step, running);
-        Some(entry.step)
+        Some((entry.step, self.grant_of(id)))
     }
 
     fn left_and_running_cpus(&self) -> f64 {

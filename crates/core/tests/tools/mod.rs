@@ -115,7 +115,7 @@ pub fn plan_among(
     settings: &[(String, Setting)],
     documents: Vec<(String, String)>,
 ) -> Result<Plan, Vec<String>> {
-    let options = Options { base: "/base", settings, settings_base: "/cwd" };
+    let options = Options { base: "/base", settings, settings_base: "/cwd", resource_files: &[] };
     let mut tools = Tools { documents };
     let (workflow, mut problems) = pial_core::document::examine(text);
     let plan = workflow.and_then(|workflow| {

@@ -159,7 +159,7 @@ impl Engine<'_> {
             signal: status.signal(),
             ..self.crash(step, attempt, task, message, usage.used)
         };
-        self.write_failure(step, attempt, task, crash, Ending::Failed, None)
+        self.write_failure(step, task, crash, Ending::Failed, None)
     }
 
     /// A step that ended well: its outputs are found, published and recorded.
@@ -217,6 +217,11 @@ impl Engine<'_> {
             Ok(Err(large)) => return self.read_outputs(step, attempt, task, outputs, usage, &large),
             Err(message) => return self.fail(step, attempt, &task, message, usage.used, Ending::Failed),
         };
+        if !usage.found
+            && let Some(used) = &usage.used
+        {
+            self.learn(step, &task, used);
+        }
         let place = self.store.record(&task, &outputs, files, usage.used)?;
         self.set_place(step, place);
         if usage.strays > 0 {
@@ -335,7 +340,7 @@ impl Engine<'_> {
         ending: Ending,
     ) -> Result<(), EngineError> {
         let crash = self.crash(step, attempt, task, message, used);
-        self.write_failure(step, attempt, task, crash, ending, None)
+        self.write_failure(step, task, crash, ending, None)
     }
 
     pub(super) fn crash(&self, step: Step, attempt: u32, task: &Task, message: String, used: Option<Used>) -> Crash {
@@ -371,7 +376,6 @@ impl Engine<'_> {
     pub(super) fn write_failure(
         &mut self,
         step: Step,
-        attempt: u32,
         task: &Task,
         crash: Crash,
         ending: Ending,
@@ -393,7 +397,10 @@ impl Engine<'_> {
             }
         };
         let file = other.unwrap_or(file);
-        let retry = ending == Ending::Failed && !self.interrupted && attempt <= self.plan.locate(step.node).0.retries;
+        if let Ending::OutOfMemory { used_bytes } = ending {
+            self.learn_bytes(step, task, used_bytes);
+        }
+        let retry = !self.interrupted && self.scheduler.will_try_again(step, ending);
         // Told before it is logged: on a full disk the user must still hear of it.
         self.observer.report(&Report::NodeFailed { node: &task.name, message: &crash.message, crash: &file, retry });
         self.store.log.append(&Record::Failed(Box::new(Failed {

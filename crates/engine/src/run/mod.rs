@@ -1,11 +1,11 @@
 //! Carries out a plan: performs the scheduler's actions and feeds back what happened.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use pial_core::arena::NodeId;
+use pial_core::arena::{NodeId, TemplateId};
 use pial_core::plan::{Items, Plan};
 use pial_core::schedule::{Action, Budget, Ending, Event, Force, Reason, Scheduler, Settings, Step};
 use pial_core::value::Value;
@@ -15,6 +15,7 @@ use crate::clock::seconds_since_1970;
 use crate::digest::Digests;
 use crate::guardian::Guardian;
 use crate::launch::{Capture, Captures};
+use crate::learned::Learned;
 use crate::log::{LogError, Place};
 use crate::observe::{Observer, Report, Status, Summary};
 use crate::record::{End, Record, Run, Start};
@@ -28,6 +29,7 @@ use strays::Children;
 mod devices;
 mod ending;
 mod errand;
+mod memory;
 mod nipype;
 mod python;
 pub(crate) mod start;
@@ -59,6 +61,8 @@ pub struct Options {
     pub grace_s: f64,
     /// The absolute path of the directory for crash files, when it is not `crash` in the working directory.
     pub crash_directory: Option<String>,
+    /// The file in which peaks of memory are kept for later runs; without one nothing is learned.
+    pub peaks: Option<PathBuf>,
     /// The pial executable, started for the guardian and for errands.
     pub helper: PathBuf,
 }
@@ -111,12 +115,17 @@ pub fn run(
     let mut store = Store::open(&work.path, true, plan, interfaces)?;
     std::env::set_current_dir(&work.path).map_err(EngineError::io("enter the working directory"))?;
     store.is_current_directory();
+    let (mut learned, warning) = Learned::open(plan, interfaces, options.peaks.as_deref());
     let settings = Settings {
         budget: options.budget.clone(),
         fail_fast: options.fail_fast,
         grace_s: options.grace_s,
         estimates: store.estimates(),
+        memory: learned.least(),
     };
+    if let Some(warning) = warning {
+        observer.report(&Report::Warning(&warning));
+    }
     let captures = Captures::new(work.path.join(".pial/capture")).map_err(EngineError::io("open /dev/null"))?;
     let mut children = Children::open();
     let mut engine = Engine {
@@ -124,6 +133,8 @@ pub fn run(
         options,
         scheduler: Scheduler::new(plan, settings),
         store,
+        learned,
+        alone: HashSet::new(),
         captures,
         signals,
         guardian: None,
@@ -151,6 +162,9 @@ struct Engine<'r> {
     options: &'r Options,
     scheduler: Scheduler<'r>,
     store: Store<'r>,
+    learned: Learned<'r>,
+    /// Templates of which it was told that they need more memory than there is.
+    alone: HashSet<TemplateId>,
     captures: Captures,
     signals: Signals,
     guardian: Option<Guardian>,
@@ -266,7 +280,7 @@ impl Engine<'_> {
             self.scheduler.on(event, self.now(), &mut actions);
             for action in actions.drain(..) {
                 match action {
-                    Action::Start(step, attempt) => self.start(step, attempt)?,
+                    Action::Start(step, attempt, _) => self.start(step, attempt)?,
                     Action::Collate(node) => self.collate(node)?,
                     Action::Stop(step, force, reason) => self.stop(step, force, reason),
                     Action::Skipped(node, because) => self.skipped(node, because)?,
@@ -398,6 +412,7 @@ impl Engine<'_> {
         }
         self.work.note("").map_err(EngineError::io("write the lock"))?;
         self.observer.report(&Report::Finished(&summary));
+        self.learned.keep();
         Ok(summary)
     }
 

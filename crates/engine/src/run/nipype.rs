@@ -208,7 +208,7 @@ impl Engine<'_> {
             stderr,
             ..self.crash(step, attempt, task, message, used)
         };
-        self.write_failure(step, attempt, task, own, Ending::Failed, crash)
+        self.write_failure(step, task, own, Ending::Failed, crash)
     }
 }
 

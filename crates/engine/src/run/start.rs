@@ -34,6 +34,7 @@ impl Engine<'_> {
             Prepared::Wrong(message) => self.fail_unstarted(step, attempt, message),
             Prepared::Task(task) => match self.look_up(step, &task)? {
                 Some(place) => self.found(step, attempt, &task, place),
+                None if self.waits_for_memory(step, &task) => Ok(()),
                 None => self.launch(step, attempt, task),
             },
         }

@@ -54,7 +54,7 @@ fn root() -> PathBuf {
 fn planned(name: &str) -> (Plan, Tools) {
     let text = std::fs::read_to_string(root().join("examples").join(name)).expect("an example");
     let mut tools = Tools::default();
-    let options = Options { base: "/repo/examples", settings: &[], settings_base: "/repo" };
+    let options = Options { base: "/repo/examples", settings: &[], settings_base: "/repo", resource_files: &[] };
     let workflow = pial_core::document::read(&text).unwrap_or_else(|problems| panic!("{name}: {problems:?}"));
     let plan = Plan::new(workflow, &options, &mut tools).unwrap_or_else(|problems| panic!("{name}: {problems:?}"));
     (plan, tools)
