@@ -114,7 +114,8 @@ def main():
         ratio = f"{values[0] / values[1]:12.3f}" if len(values) == 2 and key != "rc" and values[1] else ""
         print(f"{title:32}{told}{ratio}")
     for name, record in records.items():
-        print(f"{name}: {record['nodes'] / record['graph']:.1f} nodes a second")
+        if record["graph"]:
+            print(f"{name}: {record['nodes'] / record['graph']:.1f} nodes a second")
 
 
 if __name__ == "__main__":

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import ast
 import atexit
 import hashlib
 import json
 import os
 import sys
 
+from . import found
+
 NOTES = "PIAL_NIPYPE_NOTES"  # the file where processes of one run note their modules
 _LEAVE_OUT = ("__main__", "__mp_main__", "pial.nipype.launch")
-VERSION = 1
+VERSION = 2  # 1 did not tell which file of the program it was learned from
 
 
 class Learned:
@@ -19,19 +20,20 @@ class Learned:
 
     def __init__(self, program: str) -> None:
         self._path = os.path.join(_home(), f"nipype-{_digest(program)}.json")
+        self._stamp = found.stamp(program)
         self._before: list[str] = []
         self.skip: list[str] = []
         try:
             with open(self._path, encoding="utf-8") as file:
                 known = json.load(file)
-            if known["version"] == VERSION:
+            if known["version"] == VERSION and known["program"] == self._stamp:
                 self._before, self.skip = known["modules"], known["skip"]
         except (OSError, ValueError, KeyError, TypeError):
             pass
 
     def modules(self, program: str) -> list[str]:
-        """Modules to import ahead; of a program that never ran, those its script names."""
-        return self._before or _imports_of_script(program)
+        """Modules to import ahead; of a program that never ran, those that are found in its source."""
+        return self._before or found.imports(program)
 
     def save(self, notes: str, skip: list[str]) -> None:
         """Keep what the processes of this run noted."""
@@ -46,7 +48,7 @@ class Learned:
             os.makedirs(os.path.dirname(self._path), exist_ok=True)
             part = f"{self._path}.{os.getpid()}"
             with open(part, "w", encoding="utf-8") as file:
-                json.dump({"version": VERSION, "modules": modules, "skip": skip}, file)
+                json.dump({"version": VERSION, "program": self._stamp, "modules": modules, "skip": skip}, file)
             os.replace(part, self._path)
         except OSError:  # the next run is slower, no more
             pass
@@ -86,21 +88,6 @@ def note() -> None:
 def _can_be_imported(name: str, module: object) -> bool:
     spec = getattr(module, "__spec__", None)
     return spec is not None and getattr(spec, "name", None) == name and name not in _LEAVE_OUT and not name.isspace()
-
-
-def _imports_of_script(path: str) -> list[str]:
-    try:
-        with open(path, "rb") as file:
-            tree = ast.parse(file.read())
-    except (OSError, SyntaxError, ValueError):
-        return []
-    names: list[str] = []
-    for one in tree.body:
-        if isinstance(one, ast.Import):
-            names += [alias.name for alias in one.names]
-        elif isinstance(one, ast.ImportFrom) and one.module and not one.level:
-            names.append(one.module)
-    return names
 
 
 def _home() -> str:
