@@ -14,6 +14,7 @@ DATA = ROOT / "demo-data" / "dwi"
 
 
 ENVIRONMENT = {
+    "PIAL_PEAKS": "",  # what the user's own runs learned stays as it is
     "PIAL_BINARY": str(ROOT / "target" / "debug" / "pial"),
     **os.environ,
     "PYTHONPATH": str(ROOT / "python"),

@@ -33,6 +33,7 @@ except ImportError:
 sys.path.insert(0, str(ROOT / "python"))
 built = [path for path in (ROOT / "target" / kind / "pial" for kind in ("release", "debug")) if path.exists()]
 if built:
+    os.environ["PIAL_PEAKS"] = ""  # what the user's own runs learned stays as it is
     os.environ.setdefault("PIAL_BINARY", str(max(built, key=lambda path: path.stat().st_mtime)))
 
 

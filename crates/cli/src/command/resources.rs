@@ -17,7 +17,7 @@ use crate::failure::Failure;
 use crate::load::from_run;
 use crate::memory::{Memory, Source};
 use crate::progress::print;
-use crate::text::{size, table};
+use crate::text::{one_line, size, table};
 
 /// The first line of a file that this command wrote, and may write again.
 const MARK: &str =
@@ -138,7 +138,7 @@ impl Row {
         };
         let asked = self.asked.as_ref().map_or_else(|| "-".to_owned(), |memory| size(memory.bytes.1));
         let (steps, peak, learned) = (self.steps.to_string(), size(self.peak), size(self.learned));
-        vec![self.name.clone(), steps, inputs, asked, peak, learned, self.verdict()]
+        vec![one_line(&self.name), steps, inputs, asked, peak, learned, self.verdict()]
     }
 
     fn to_json(&self) -> Json {
