@@ -49,6 +49,12 @@ pub struct Crash {
     pub used: Option<Used>,
     /// Its limit of wall time, in seconds.
     pub time_limit_s: Option<f64>,
+    /// What memory it might use, in bytes, when it was ended for that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub memory_limit_bytes: Option<u64>,
+    /// Who ended it for its memory.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended_by: Option<String>,
     /// A line for a shell that does the same again.
     pub reproduce: String,
     /// The Python function, as the interpreter is told of it.
@@ -164,8 +170,15 @@ impl Crash {
                 "wall time",
                 &format!("{:.2} s (user {:.2} s, system {:.2} s)", used.wall_s, used.user_s, used.system_s),
             );
-            line("peak memory", &format!("{:.1} MB (ru_maxrss, largest process)", used.peak_rss_bytes as f64 / 1e6));
+            line("peak memory", &format!("{:.1} MB ({})", used.peak_rss_bytes as f64 / 1e6, used.method.tell()));
+            if let Some(bytes) = used.asked_bytes {
+                line("asked for", &format!("{:.1} MB of memory", bytes as f64 / 1e6));
+            }
         }
+        if let Some(bytes) = self.memory_limit_bytes {
+            line("memory limit", &format!("{:.1} MB", bytes as f64 / 1e6));
+        }
+        line("ended by", self.ended_by.as_deref().unwrap_or_default());
         if let Some(limit) = self.time_limit_s {
             line("time limit", &format!("{limit} s"));
         }

@@ -86,6 +86,7 @@ pub fn guard(mark: &str, groups: &Path) {
         crate::sys::signal_group(u32::from_le_bytes([group[0], group[1], group[2], group[3]]), true);
     }
     end_marked(mark);
+    pial_measure::cgroup::remove_left(&crate::run::groups_of(mark));
 }
 
 /// Kills every process with the mark until a look at all processes finds none, as one may have forked meanwhile.

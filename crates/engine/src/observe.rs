@@ -76,7 +76,7 @@ pub enum Report<'a> {
 }
 
 /// How a run ended.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Summary {
     /// How many nodes ended how.
     pub counts: Counts,
@@ -86,6 +86,10 @@ pub struct Summary {
     pub wall_s: f64,
     /// Peak resident set of the engine's process, in bytes.
     pub engine_peak_rss_bytes: u64,
+    /// Peak resident set of the warm interpreter, in bytes, when there was one.
+    pub interpreter_peak_rss_bytes: Option<u64>,
+    /// What all processes of the run used at most, in bytes, summed whenever steps were looked at.
+    pub tree_peak_bytes: Option<u64>,
 }
 
 /// Where a run stands.

@@ -148,10 +148,16 @@ pub struct Used {
     pub user_s: f64,
     /// Processor time in kernel mode, in seconds.
     pub system_s: f64,
-    /// Peak memory in bytes.
+    /// Peak memory in bytes: what the step needs, pages of files left out that the kernel can drop.
     pub peak_rss_bytes: u64,
     /// How the peak was measured.
     pub method: Method,
+    /// The most that was charged to the step's control group, in bytes, with all that it read and wrote and the kernel kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub charged_bytes: Option<u64>,
+    /// What the document asked for, in bytes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub asked_bytes: Option<u64>,
 }
 
 impl Used {
@@ -167,6 +173,36 @@ pub enum Method {
     /// The kernel's high-water mark of the largest single process, at `wait4`; not below the engine's own peak.
     #[serde(rename = "ru_maxrss")]
     MaxRss,
+    /// The same for a fork of the interpreter, less what it had resident when it began.
+    #[serde(rename = "rss_growth")]
+    Growth,
+    /// The proportional set sizes of the step's processes, summed, the largest that was seen.
+    #[serde(rename = "tree_pss")]
+    TreePss,
+    /// Resident sets in their place, where the kernel hides the others or there is one process; pages that several share
+    /// count several times.
+    #[serde(rename = "tree_rss")]
+    TreeRss,
+    /// The peak that the kernel counts for a control group of version 1, less pages of files charged at the end.
+    #[serde(rename = "cgroup1")]
+    Group1,
+    /// The same of version 2.
+    #[serde(rename = "cgroup2")]
+    Group2,
+}
+
+impl Method {
+    /// The measure and its scope, for people.
+    pub fn tell(self) -> &'static str {
+        match self {
+            Method::MaxRss => "ru_maxrss, largest process",
+            Method::Growth => "growth of ru_maxrss, largest process",
+            Method::TreePss => "PSS of all its processes, sampled",
+            Method::TreeRss => "RSS of all its processes, sampled",
+            Method::Group1 => "peak of its cgroup (v1) without page cache",
+            Method::Group2 => "peak of its cgroup (v2) without page cache",
+        }
+    }
 }
 
 /// A file and its content: path, size, stamp ([`crate::digest::Identity`]) and digest.
@@ -239,6 +275,13 @@ pub struct End {
     pub wall_s: f64,
     /// Peak resident set of the engine, in bytes.
     pub engine_peak_rss_bytes: u64,
+    /// Peak resident set of the warm interpreter (`VmHWM`), in bytes, when there was one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub interpreter_peak_rss_bytes: Option<u64>,
+    /// What all processes of the run used at most, in bytes, summed whenever steps were looked at; nothing when none ran long
+    /// enough.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tree_peak_bytes: Option<u64>,
     /// Seconds since 1970.
     pub time: f64,
 }
@@ -362,5 +405,21 @@ mod tests {
         let Record::Done(done) = &record else { panic!("{record:?}") };
         assert_eq!((&*done.node, &*done.files[0].0, done.used.unwrap().wall_s), ("a[s=1]", "w/a/x", 1.5));
         assert_eq!(serde_json::to_string(&record).unwrap(), line);
+    }
+
+    #[test]
+    fn lines_with_and_without_the_memory_of_trees_are_read() {
+        let used = r#"{"wall_s":1.5,"user_s":1.0,"system_s":0.5,"peak_rss_bytes":4096,"method":"cgroup2","charged_bytes":8192,"asked_bytes":10000}"#;
+        let read: Used = serde_json::from_str(used).unwrap();
+        assert_eq!((read.method, read.charged_bytes, read.asked_bytes), (Method::Group2, Some(8192), Some(10_000)));
+        assert_eq!(serde_json::to_string(&read).unwrap(), used);
+        let before = r#"{"e":"end","done":1,"cached":0,"failed":0,"skipped":0,"interrupted":false,"wall_s":1.0,"engine_peak_rss_bytes":5,"time":2.0}"#;
+        let after = before.replace(r#""time""#, r#""interpreter_peak_rss_bytes":7,"tree_peak_bytes":9,"time""#);
+        for (line, expected) in [(before, (None, None)), (&after, (Some(7), Some(9)))] {
+            let record: Record<'_> = serde_json::from_str(line).unwrap();
+            let Record::End(end) = &record else { panic!("{record:?}") };
+            assert_eq!((end.interpreter_peak_rss_bytes, end.tree_peak_bytes), expected);
+            assert_eq!(serde_json::to_string(&record).unwrap(), line);
+        }
     }
 }

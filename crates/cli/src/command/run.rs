@@ -3,11 +3,11 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 use pial_core::schedule::{Budget, BudgetProblem};
 use pial_core::tree::Problem;
 use pial_engine::observe::{Observer, Report, Summary};
-use pial_engine::run::Options;
+use pial_engine::run::{MemoryOptions, Options};
 
 use crate::failure::Failure;
 use crate::load::{DocumentArguments, Examined, Loaded, examine, examine_with_places, logged};
@@ -45,12 +45,30 @@ pub struct Arguments {
     /// Neither use what earlier runs learned of the memory that steps need, nor learn from this one
     #[arg(long)]
     no_learn: bool,
+    /// What to do with a step that uses more memory than it asked for, or than earlier runs learned that it needs
+    #[arg(long, value_name = "POLICY", default_value = "warn")]
+    memory_policy: MemoryPolicy,
+    /// Use no control groups: measure and limit memory by looking at the processes
+    #[arg(long)]
+    no_cgroups: bool,
+    /// Read this in place of the kernel's memory.pressure
+    #[arg(long, value_name = "FILE", hide = true)]
+    pressure_file: Option<PathBuf>,
     /// Say nothing but failures and warnings
     #[arg(long, short)]
     quiet: bool,
     /// Interrupt the run when this process, which started it, ends
     #[arg(long, value_name = "PID", hide = true)]
     parent: Option<u32>,
+}
+
+/// What happens to a step that uses too much memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum MemoryPolicy {
+    /// It is named, and goes on
+    Warn,
+    /// It is ended with all its processes, as out of memory, and tried again with more where it may be
+    Kill,
 }
 
 /// What the run may use.
@@ -124,6 +142,11 @@ fn perform(arguments: &Arguments, observer: &mut dyn Observer) -> Result<ExitCod
         grace_s: arguments.grace,
         crash_directory,
         peaks: if arguments.no_learn { None } else { crate::peaks::file() },
+        memory: MemoryOptions {
+            kill: arguments.memory_policy == MemoryPolicy::Kill,
+            no_groups: arguments.no_cgroups,
+            pressure: arguments.pressure_file.clone(),
+        },
         helper: helper()?,
     };
     let summary = pial_engine::run::run(&loaded.plan, &loaded.interfaces, &options, observer)?;

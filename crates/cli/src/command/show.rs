@@ -13,7 +13,7 @@ use pial_engine::clock::utc;
 use pial_engine::dry::{Dry, Reason, Verdict};
 use pial_engine::history::{History, State, split_item};
 use pial_engine::prepare::quote;
-use pial_engine::record::{Done, Logged, Method, Used};
+use pial_engine::record::{Done, Logged, Used};
 use pial_engine::store::Store;
 use pial_engine::task::Task;
 use pial_engine::work::Work;
@@ -292,13 +292,16 @@ fn asked(shown: &Shown) -> String {
 }
 
 fn used_text(used: Used) -> String {
-    let Used { wall_s, user_s, system_s, peak_rss_bytes, method: Method::MaxRss } = used;
+    let Used { wall_s, user_s, system_s, peak_rss_bytes, method, charged_bytes, asked_bytes: _ } = used;
+    let charged = charged_bytes.map(|bytes| format!("; {} with page cache", size(bytes)));
     format!(
-        "{} (user {}, system {}), {} memory at its peak (ru_maxrss, largest process)",
+        "{} (user {}, system {}), {} memory at its peak ({}{})",
         duration(wall_s),
         duration(user_s),
         duration(system_s),
-        size(peak_rss_bytes)
+        size(peak_rss_bytes),
+        method.tell(),
+        charged.unwrap_or_default()
     )
 }
 

@@ -116,7 +116,7 @@ mod tests {
 
     fn ended(total: u32, done: u32, cached: u32, failed: u32, skipped: u32) -> Summary {
         let counts = Counts { total, done, cached, failed, skipped };
-        Summary { counts, interrupted: false, wall_s: 200.0, engine_peak_rss_bytes: 0 }
+        Summary { counts, wall_s: 200.0, ..Summary::default() }
     }
 
     #[test]

@@ -36,7 +36,18 @@ enum Event<'a> {
     Warning { message: &'a str },
     Interrupted,
     GaveUp { message: &'a str },
-    Finished { done: u32, cached: u32, failed: u32, skipped: u32, wall_s: f64, engine_peak_rss_bytes: u64 },
+    Finished {
+        done: u32,
+        cached: u32,
+        failed: u32,
+        skipped: u32,
+        wall_s: f64,
+        engine_peak_rss_bytes: u64,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        interpreter_peak_rss_bytes: Option<u64>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        tree_peak_bytes: Option<u64>,
+    },
 }
 
 impl Observer for Json {
@@ -115,6 +126,8 @@ fn finished(summary: &Summary) -> Event<'static> {
         skipped: summary.counts.skipped,
         wall_s: summary.wall_s,
         engine_peak_rss_bytes: summary.engine_peak_rss_bytes,
+        interpreter_peak_rss_bytes: summary.interpreter_peak_rss_bytes,
+        tree_peak_bytes: summary.tree_peak_bytes,
     }
 }
 
@@ -127,7 +140,7 @@ mod tests {
     #[test]
     fn fields_stand_in_the_order_of_the_contract() {
         let counts = Counts { total: 10, done: 4, cached: 3, failed: 2, skipped: 1 };
-        let summary = Summary { counts, interrupted: false, wall_s: 1.5, engine_peak_rss_bytes: 4096 };
+        let summary = Summary { counts, wall_s: 1.5, engine_peak_rss_bytes: 4096, ..Summary::default() };
         let table = [
             (Report::Started { nodes: 3, work: Path::new("work") }, r#"{"event":"started","nodes":3}"#),
             (

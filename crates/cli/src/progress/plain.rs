@@ -205,7 +205,15 @@ mod tests {
     }
 
     fn done(lines: &mut Lines, node: &str, wall_s: f64, now: f64) -> Option<String> {
-        let used = Used { wall_s, user_s: 0.0, system_s: 0.0, peak_rss_bytes: 0, method: Method::MaxRss };
+        let used = Used {
+            wall_s,
+            user_s: 0.0,
+            system_s: 0.0,
+            peak_rss_bytes: 0,
+            method: Method::MaxRss,
+            charged_bytes: None,
+            asked_bytes: None,
+        };
         lines.report(&Report::NodeDone { node, used: Some(used), directory: "" }, false, now).pop()
     }
 
@@ -224,7 +232,7 @@ mod tests {
         let written = (0..1000).filter(|n| done(&mut lines, "a", 0.01, f64::from(*n) * 0.01).is_some()).count();
         assert_eq!(written, 20 + 9);
         assert!(done(&mut lines, "long", 1.0, 10.0).is_some());
-        let summary = Summary { counts: Counts::default(), interrupted: false, wall_s: 1.0, engine_peak_rss_bytes: 0 };
+        let summary = Summary { wall_s: 1.0, ..Summary::default() };
         let last = lines.report(&Report::Finished(&summary), false, 11.0).pop();
         assert_eq!(last.as_deref(), Some("971 lines about short steps were left out"));
     }

@@ -8,7 +8,9 @@ use std::process::ExitStatus;
 use pial_core::arena::NodeId;
 use pial_core::schedule::{Ending, Event, Reason, Step};
 use pial_core::value::Value;
+use pial_measure::cgroup::Version;
 
+use super::watch::{By, Watch, gigabytes};
 use super::{Active, Engine, EngineError, Phase};
 use crate::clock::{seconds_since_1970, utc};
 use crate::collect::collect;
@@ -18,7 +20,7 @@ use crate::observe::Report;
 use crate::python::Described;
 use crate::record::{Failed, Logged, Method, Record, Used};
 use crate::store::{Read, StoreError, read_by_errand};
-use crate::sys::Ended;
+use crate::sys::{self, Ended};
 use crate::task::{Task, step_name};
 use crate::work::publish;
 
@@ -29,6 +31,41 @@ pub(super) struct Usage {
     pub strays: u32,
     /// Whether nipype found it done before.
     pub found: bool,
+    /// Whether it was ended for its memory, and by whom.
+    pub out_of_memory: Option<OutOfMemory>,
+}
+
+/// A step that was ended for its memory.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct OutOfMemory {
+    by: By,
+    limit: Option<u64>,
+    used: u64,
+}
+
+impl Usage {
+    /// How the failure of a step with this usage counts.
+    pub fn ending(&self) -> Ending {
+        self.out_of_memory.map_or(Ending::Failed, |out| Ending::OutOfMemory { used_bytes: out.used })
+    }
+
+    /// A crash with what is known of the memory.
+    pub fn told(&self, crash: Crash) -> Crash {
+        let Some(out) = self.out_of_memory else { return crash };
+        Crash { memory_limit_bytes: out.limit, ended_by: Some(out.by.tell().to_owned()), ..crash }
+    }
+}
+
+impl OutOfMemory {
+    fn message(&self) -> String {
+        let used = gigabytes(self.used);
+        match self.limit {
+            Some(limit) => {
+                format!("out of memory: it used {used}, its limit is {}, and {} ended it", gigabytes(limit), self.by.tell())
+            }
+            None => format!("out of memory: {} ended it when it had used {used}", self.by.tell()),
+        }
+    }
 }
 
 impl Engine<'_> {
@@ -38,17 +75,25 @@ impl Engine<'_> {
         if let Some(guardian) = &mut self.guardian {
             guardian.ended(ended.pid);
         }
+        let Active { step, attempt, capture, phase, stopped, began, memory, .. } = active;
+        let (peak_rss_bytes, method, charged_bytes) = peak(&memory, ended.max_rss_bytes);
         let used = Used {
-            wall_s: microseconds(self.now() - active.began),
+            wall_s: microseconds(self.now() - began),
             user_s: microseconds(ended.user_s),
             system_s: microseconds(ended.system_s),
-            peak_rss_bytes: ended.max_rss_bytes,
-            method: Method::MaxRss,
+            peak_rss_bytes,
+            method,
+            charged_bytes,
+            asked_bytes: memory.asked,
         };
-        let usage = Usage { used: Some(used), strays, found: false };
-        let Active { step, attempt, capture, phase, stopped, .. } = active;
+        let out_of_memory = self.out_of_memory(&memory, ended.status, stopped, peak_rss_bytes);
+        memory.group.into_iter().for_each(|group| self.memory.remove(group));
+        let usage = Usage { used: Some(used), strays, found: false, out_of_memory };
         self.devices.give_back(step);
-        let bad = bad_ending(ended.status, stopped, self.plan.locate(step.node).0.time_s);
+        let bad = match out_of_memory {
+            Some(out) => Some(out.message()),
+            None => bad_ending(ended.status, stopped, self.plan.locate(step.node).0.time_s),
+        };
         if stopped == Some(Reason::Cancelled) {
             return self.cancelled(step, capture, &phase);
         }
@@ -73,8 +118,8 @@ impl Engine<'_> {
                     self.fail_unless_disk(step, attempt, &task, message, &error, usage.used)
                 }
                 Ok(()) => {
-                    let outcome = match (stopped, bad) {
-                        (Some(_), Some(bad)) => Err(bad),
+                    let outcome = match (stopped.is_some() || out_of_memory.is_some(), bad) {
+                        (true, Some(bad)) => Err(bad),
                         (_, bad) => self.outcome(&task, id, ended, bad),
                     };
                     match outcome {
@@ -84,8 +129,8 @@ impl Engine<'_> {
                 }
             },
             Phase::Ran(running) => {
-                let timed_out = bad.filter(|_| stopped.is_some());
-                self.command_ended((step, attempt), *running, ended, capture, timed_out, usage)
+                let bad = bad.filter(|_| stopped.is_some() || out_of_memory.is_some());
+                self.command_ended((step, attempt), *running, ended, capture, bad, usage)
             }
             Phase::Builtin(task) => self.builtin_ended(step, attempt, task, capture, bad, usage),
             Phase::ReadingInputs => {
@@ -159,7 +204,31 @@ impl Engine<'_> {
             signal: status.signal(),
             ..self.crash(step, attempt, task, message, usage.used)
         };
-        self.write_failure(step, task, crash, Ending::Failed, None)
+        self.write_failure(step, task, usage.told(crash), usage.ending(), None)
+    }
+
+    /// Whether a step was ended for its memory: by the engine, at the limit of its group, or by the kernel for the whole machine.
+    fn out_of_memory(
+        &mut self,
+        memory: &Watch,
+        status: ExitStatus,
+        stopped: Option<Reason>,
+        peak: u64,
+    ) -> Option<OutOfMemory> {
+        // 137 is what a shell makes of a command's SIGKILL.
+        let killed = status.signal() == Some(libc::SIGKILL) || status.code() == Some(128 + libc::SIGKILL);
+        let in_group = memory.group.as_ref().is_some_and(|group| group.oom_kills() > 0);
+        let by = match memory.ended_by {
+            _ if stopped.is_some() => None,
+            Some(by) => Some(by),
+            None if in_group => Some(By::Limit),
+            None if killed && self.memory.kernel_killed() => Some(By::Kernel),
+            None => None,
+        }?;
+        let limit = memory.limit.filter(|_| by != By::Kernel);
+        // Pages that the kernel refused were not used.
+        let used = if by == By::Limit { limit.map_or(peak, |limit| peak.max(limit)) } else { peak };
+        Some(OutOfMemory { by, limit, used })
     }
 
     /// A step that ended well: its outputs are found, published and recorded.
@@ -359,6 +428,8 @@ impl Engine<'_> {
             signal: None,
             used,
             time_limit_s: self.plan.locate(step.node).0.time_s,
+            memory_limit_bytes: None,
+            ended_by: None,
             reproduce: String::new(),
             function: task.call.as_ref().map(|call| json(&Described::of(&call.function))),
             inputs: task.call.as_ref().map(|_| {
@@ -415,6 +486,26 @@ impl Engine<'_> {
         self.events.push_back(Event::Ended(step, ending));
         Ok(())
     }
+}
+
+/// What a step used at most, in bytes, how that was found, and what was charged to its group. `largest` is the kernel's mark of
+/// its largest process.
+fn peak(memory: &Watch, largest: u64) -> (u64, Method, Option<u64>) {
+    let largest = match memory.forked {
+        true => (largest.saturating_sub(memory.inherited), Method::Growth),
+        false => (largest, Method::MaxRss),
+    };
+    let charged = memory.group.as_ref().and_then(|group| {
+        let method = if group.version() == Version::One { Method::Group1 } else { Method::Group2 };
+        // Pages of files stay charged when a process ends, so there were hardly more of them at the peak.
+        Some((group.peak_bytes()?, group.cache_bytes()?, method))
+    });
+    let needed = charged.map(|(peak, cache, method)| (peak.saturating_sub(cache), method));
+    let known = [memory.seen, needed].into_iter().flatten().max_by_key(|(bytes, _)| *bytes);
+    // The mark of the largest process starts at the engine's own size, and what is below that says nothing.
+    let telling = largest.0 > sys::own_peak_rss_bytes() || memory.forked;
+    let (bytes, method) = known.filter(|(bytes, _)| *bytes >= largest.0 || !telling).unwrap_or(largest);
+    (bytes, method, charged.map(|(peak, ..)| peak))
 }
 
 /// A part of a crash file.

@@ -34,8 +34,11 @@ mod nipype;
 mod python;
 pub(crate) mod start;
 mod strays;
+mod watch;
 
 pub use errand::{builtin_errand, digest_errand};
+pub(crate) use watch::groups_of;
+pub use watch::MemoryOptions;
 
 /// The engine looks about at least so often, in seconds.
 const LONGEST_WAIT_S: f64 = 3600.0;
@@ -63,6 +66,8 @@ pub struct Options {
     pub crash_directory: Option<String>,
     /// The file in which peaks of memory are kept for later runs; without one nothing is learned.
     pub peaks: Option<PathBuf>,
+    /// What is done about memory.
+    pub memory: MemoryOptions,
     /// The pial executable, started for the guardian and for errands.
     pub helper: PathBuf,
 }
@@ -109,6 +114,7 @@ pub fn run(
     if let Some(mark) = &work.unfinished {
         // Steps of an engine that was killed must not write while this run makes their directories anew.
         crate::guardian::end_marked(mark);
+        pial_measure::cgroup::remove_left(&groups_of(mark));
     }
     let mark = format!("{}-{:x}", std::process::id(), seconds_since_1970().to_bits());
     work.note(&mark).map_err(EngineError::io("write the lock"))?;
@@ -139,6 +145,7 @@ pub fn run(
         signals,
         guardian: None,
         devices: Devices::new(options.budget.gpus),
+        memory: watch::Memory::default(),
         python: python::Python::default(),
         mark,
         maps: HashMap::new(),
@@ -169,6 +176,7 @@ struct Engine<'r> {
     signals: Signals,
     guardian: Option<Guardian>,
     devices: Devices,
+    memory: watch::Memory,
     python: python::Python,
     mark: String,
     maps: HashMap<NodeId, MapRun>,
@@ -208,6 +216,7 @@ struct Active {
     stopped: Option<Reason>,
     /// Whether it stays when its step ended, for another.
     stays: bool,
+    memory: watch::Watch,
 }
 
 /// What a process does for its step.
@@ -238,7 +247,7 @@ impl Engine<'_> {
             self.observer.pause(&self.scheduler.counts());
             let deadline = self.scheduler.next_deadline();
             let tick = self.observer.every().map(|_| self.next_tick);
-            let wake = [deadline, tick, self.held_until()].into_iter().flatten().reduce(f64::min);
+            let wake = [deadline, tick, self.held_until(), self.memory.deadline()].into_iter().flatten().reduce(f64::min);
             let timeout = wake.map(|at| Duration::from_secs_f64((at - self.now()).clamp(0.0, LONGEST_WAIT_S)));
             for signal in
                 self.signals.wait(timeout, self.python.descriptor()).map_err(EngineError::io("wait for children"))?
@@ -251,6 +260,7 @@ impl Engine<'_> {
             self.hear_python()?;
             self.reap_all()?;
             self.release_held()?;
+            self.look_if_due();
             self.events.push_back(Event::Tick);
         }
         self.finish()
@@ -382,18 +392,22 @@ impl Engine<'_> {
     fn finish(&mut self) -> Result<Summary, EngineError> {
         // Only what puts items together can still run, in a run that was ended.
         self.active.clear();
+        self.note_interpreter();
         self.end_python();
         self.end_strays(None);
         if self.had_strays {
             // The kernel's list of children can miss one while others come and go; a look at all processes does not.
             crate::guardian::end_marked(&self.mark);
         }
+        self.memory.end();
         self.tell_outputs()?;
         let summary = Summary {
             counts: self.scheduler.counts(),
             interrupted: self.interrupted,
             wall_s: self.now(),
             engine_peak_rss_bytes: sys::own_peak_rss_bytes(),
+            interpreter_peak_rss_bytes: known(self.memory.interpreter_peak_bytes),
+            tree_peak_bytes: known(self.memory.tree_peak_bytes),
         };
         self.store.log.append(&Record::End(End {
             done: summary.counts.done,
@@ -403,6 +417,8 @@ impl Engine<'_> {
             interrupted: summary.interrupted,
             wall_s: summary.wall_s,
             engine_peak_rss_bytes: summary.engine_peak_rss_bytes,
+            interpreter_peak_rss_bytes: summary.interpreter_peak_rss_bytes,
+            tree_peak_bytes: summary.tree_peak_bytes,
             time: seconds_since_1970(),
         }))?;
         // What a dead engine left there is of no use; what is left of this run is empty.
@@ -450,4 +466,9 @@ impl Engine<'_> {
     fn helper(&self) -> &Path {
         &self.options.helper
     }
+}
+
+/// A figure that is there at all.
+fn known(bytes: u64) -> Option<u64> {
+    (bytes > 0).then_some(bytes)
 }

@@ -69,7 +69,7 @@ impl Engine<'_> {
                 );
             }
         };
-        self.nipype_failed(step, attempt, &task, message, crash, printed, (status, usage.used))
+        self.nipype_failed(step, attempt, &task, message, crash, printed, (status, usage))
     }
 
     fn nipype_done(
@@ -141,12 +141,14 @@ impl Engine<'_> {
         };
         self.guardian()?;
         let capture = self.captures.take().map_err(EngineError::io("open a file for output"))?;
-        match self.captures.spawn(&launch, &capture) {
+        let watch = self.watch_in_group(step);
+        match self.within(&watch, |engine| engine.captures.spawn(&launch, &capture)) {
             Ok(pid) => {
                 let running = Running { task, ask, state, started: seconds_since_1970() };
-                self.began(pid, step, attempt, capture, Phase::Ran(Box::new(running)))
+                self.began_watched(pid, (step, attempt), capture, Phase::Ran(Box::new(running)), watch)
             }
             Err(error) => {
+                watch.group.into_iter().for_each(|group| self.memory.remove(group));
                 self.captures.discard(capture).map_err(EngineError::io("empty a file for output"))?;
                 let message = format!("cannot start {program}: {error}");
                 self.fail(step, attempt, &task, message, None, Ending::FailedForGood)
@@ -161,15 +163,15 @@ impl Engine<'_> {
         running: Running,
         ended: &Ended,
         capture: Capture,
-        timed_out: Option<String>,
+        bad: Option<String>,
         usage: Usage,
     ) -> Result<(), EngineError> {
         use std::os::unix::process::ExitStatusExt;
         let Running { task, mut ask, state, started } = running;
         ask.used = together(ask.used, usage.used);
-        if let Some(message) = timed_out {
+        if let Some(message) = bad {
             let printed = self.captures.tail(capture, TAIL).map_err(EngineError::io("read what a step printed"))?;
-            return self.nipype_failed(step, attempt, &task, message, None, printed, (ended.status, ask.used));
+            return self.nipype_failed(step, attempt, &task, message, None, printed, (ended.status, Usage { used: ask.used, ..usage }));
         }
         let (stdout, stderr) = capture.paths();
         let ran = json!({
@@ -198,7 +200,7 @@ impl Engine<'_> {
         message: String,
         crash: Option<String>,
         (stdout, stderr): (String, String),
-        (status, used): (ExitStatus, Option<Used>),
+        (status, usage): (ExitStatus, Usage),
     ) -> Result<(), EngineError> {
         use std::os::unix::process::ExitStatusExt;
         let own = Crash {
@@ -206,9 +208,9 @@ impl Engine<'_> {
             signal: status.signal(),
             stdout,
             stderr,
-            ..self.crash(step, attempt, task, message, used)
+            ..self.crash(step, attempt, task, message, usage.used)
         };
-        self.write_failure(step, task, own, Ending::Failed, crash)
+        self.write_failure(step, task, usage.told(own), usage.ending(), crash)
     }
 }
 
@@ -219,8 +221,7 @@ fn together(earlier: Option<Used>, later: Option<Used>) -> Option<Used> {
             wall_s: a.wall_s + b.wall_s,
             user_s: a.user_s + b.user_s,
             system_s: a.system_s + b.system_s,
-            peak_rss_bytes: a.peak_rss_bytes.max(b.peak_rss_bytes),
-            method: a.method,
+            ..if b.peak_rss_bytes >= a.peak_rss_bytes { b } else { a }
         }),
         (a, b) => a.or(b),
     }

@@ -156,7 +156,8 @@ impl Engine<'_> {
         let id = self.python.last;
         let phase = Phase::Function(task, id, Box::new(ask));
         let name = crate::task::step_name(&self.store, step);
-        let active = Active { step, attempt, name, began: self.now(), capture, phase, stopped: None, stays: false };
+        let (began, memory) = (self.now(), self.watch_fork(step));
+        let active = Active { step, attempt, name, began, capture, phase, stopped: None, stays: false, memory };
         let visit = active.is_visit();
         self.python.asked.insert(id, active);
         if visit {
@@ -305,6 +306,7 @@ impl Engine<'_> {
             guardian.began(pid);
         }
         self.note_start(&active.name, pid, active.attempt)?;
+        self.begin_watch(&mut active.memory, pid);
         self.active.insert(pid, active);
         Ok(())
     }

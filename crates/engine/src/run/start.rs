@@ -6,6 +6,7 @@ use pial_core::schedule::{Ending, Event, Step};
 use pial_core::value::Value;
 
 use super::python::{Ask, Visit};
+use super::watch::Watch;
 use super::{Active, Engine, EngineError, MapRun, Phase, devices};
 use crate::builtin::Builtin;
 use crate::digest::Digests;
@@ -131,12 +132,14 @@ impl Engine<'_> {
         };
         self.guardian()?;
         let capture = self.captures.take().map_err(EngineError::io("open a file for output"))?;
-        match self.captures.spawn(&launch, &capture) {
+        let watch = self.watch_in_group(step);
+        match self.within(&watch, |engine| engine.captures.spawn(&launch, &capture)) {
             Ok(pid) => {
                 task.job = Some(job);
-                self.began(pid, step, attempt, capture, Phase::Command(task))
+                self.began_watched(pid, (step, attempt), capture, Phase::Command(task), watch)
             }
             Err(error) => {
+                watch.group.into_iter().for_each(|group| self.memory.remove(group));
                 self.devices.give_back(step);
                 self.captures.settle(capture, &task.scratch).map_err(EngineError::io("keep output"))?;
                 let message = format!("cannot start {}: {error}", job.program.display());
@@ -165,6 +168,18 @@ impl Engine<'_> {
         capture: crate::launch::Capture,
         phase: Phase,
     ) -> Result<(), EngineError> {
+        self.began_watched(pid, (step, attempt), capture, phase, Watch::default())
+    }
+
+    pub(super) fn began_watched(
+        &mut self,
+        pid: u32,
+        (step, attempt): (Step, u32),
+        capture: crate::launch::Capture,
+        phase: Phase,
+        mut watch: Watch,
+    ) -> Result<(), EngineError> {
+        self.begin_watch(&mut watch, pid);
         if let Some(guardian) = &mut self.guardian {
             guardian.began(pid);
         }
@@ -172,7 +187,8 @@ impl Engine<'_> {
         if matches!(phase, Phase::Command(_) | Phase::Builtin(_)) {
             self.note_start(&name, pid, attempt)?;
         }
-        let active = Active { step, attempt, name, began: self.now(), capture, phase, stopped: None, stays: false };
+        let (began, memory) = (self.now(), watch);
+        let active = Active { step, attempt, name, began, capture, phase, stopped: None, stays: false, memory };
         self.active.insert(pid, active);
         Ok(())
     }

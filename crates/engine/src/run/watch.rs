@@ -1,0 +1,421 @@
+//! Looks at the memory of running steps: what they use, whether that is more than they asked for or may have.
+//!
+//! A look reads a step's tree of processes. Looks are as many as cost no more than [`MOST_SHARE`] of a processor; steps with a
+//! limit that the kernel does not keep are looked at when they could first be above it.
+
+use std::collections::HashSet;
+use std::path::PathBuf;
+use std::time::Instant;
+
+use pial_core::arena::TemplateId;
+use pial_core::schedule::{Event, Source, Step};
+use pial_measure::cgroup::{Group, Groups, Version};
+use pial_measure::process::{self, Stat};
+use pial_measure::{pressure, tree};
+
+use super::{Active, Engine, Phase};
+use crate::guardian::{STEP, has_variable};
+use crate::observe::Report;
+use crate::record::Method;
+use crate::sys;
+
+/// Seconds from the start of a step to the first look at it.
+const FIRST_S: f64 = 0.1;
+
+/// Seconds between looks at a step, at least.
+const PERIOD_S: f64 = 0.25;
+
+/// The share of one processor that looks may take.
+const MOST_SHARE: f64 = 0.015;
+
+/// As fast can processes fill memory, in bytes per second: the kernel clears a page in 0.25 µs or more, for each processor.
+const FILLED_PER_S: f64 = 4e9;
+
+/// Seconds between looks at a step that is near its limit, at least.
+const NEAR_S: f64 = 0.005;
+
+/// The share of one processor that looks at one step near its limit may take.
+const NEAR_SHARE: f64 = 0.1;
+
+/// A step that was given so much by name or by what was learned has a control group of its own where there can be one, in
+/// bytes. To make, enter, leave and remove one costs 0.1 ms and, for version 2, waits of the kernel's.
+const LARGE: u64 = 500_000_000;
+
+/// Seconds between looks at the state of the machine, at least.
+const FEEL_S: f64 = 0.5;
+
+/// Percent of the time in which some process waited for memory, from which on no step starts, and below which steps start again.
+const PRESSED: (f64, f64) = (10.0, 5.0);
+
+/// What memory of a run is to be done with.
+#[derive(Debug, Clone, Default)]
+pub struct MemoryOptions {
+    /// Whether a step is ended that uses more than it asked for, or is known to need.
+    pub kill: bool,
+    /// Whether no control groups are to be used.
+    pub no_groups: bool,
+    /// What is read in place of the kernel's `memory.pressure`.
+    pub pressure: Option<PathBuf>,
+}
+
+/// Who ended a step for its memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum By {
+    /// The engine, by what it saw.
+    Pial,
+    /// The kernel, by the limit of the step's control group.
+    Limit,
+    /// The kernel, for want of memory on the machine or in a group above.
+    Kernel,
+}
+
+impl By {
+    /// For people.
+    pub fn tell(self) -> &'static str {
+        match self {
+            By::Pial => "pial",
+            By::Limit => "the kernel, for the limit of its cgroup,",
+            By::Kernel => "the kernel, for want of memory outside of it,",
+        }
+    }
+}
+
+/// What is known of the memory of a running step.
+#[derive(Debug, Default)]
+pub(super) struct Watch {
+    pub group: Option<Group>,
+    /// What the document asks for, in bytes.
+    pub asked: Option<u64>,
+    /// What it may use, in bytes.
+    pub limit: Option<u64>,
+    /// What its tree was seen to use at most, in bytes, and how that was found.
+    pub seen: Option<(u64, Method)>,
+    /// What it used when it was seen last, in bytes.
+    pub now: u64,
+    /// What a fork had when it began, in bytes, which it shares with the interpreter.
+    pub inherited: u64,
+    /// Whether it was forked from the interpreter.
+    pub forked: bool,
+    pub ended_by: Option<By>,
+    next: f64,
+}
+
+/// The memory of a run.
+#[derive(Debug)]
+pub(super) struct Memory {
+    groups: Option<Groups>,
+    tried_groups: bool,
+    /// Templates of which it was told that a step uses more than it asked for.
+    over: HashSet<TemplateId>,
+    /// When something is next to be looked at; never when infinite.
+    next: f64,
+    /// Seconds that a look at one step takes, by the last ones.
+    look_s: f64,
+    felt: f64,
+    pressed: bool,
+    /// Kills for want of memory that the kernel counted, and how many of the later ones no step was told of.
+    kills: (u64, u64),
+    /// What all processes of the run used at most, as they were seen, in bytes.
+    pub tree_peak_bytes: u64,
+    /// `VmHWM` of the interpreter, the largest when there were several, in bytes.
+    pub interpreter_peak_bytes: u64,
+}
+
+impl Default for Memory {
+    fn default() -> Memory {
+        Memory {
+            groups: None,
+            tried_groups: false,
+            over: HashSet::new(),
+            next: f64::INFINITY,
+            look_s: 0.0,
+            felt: 0.0,
+            pressed: false,
+            kills: (pressure::oom_kills(), 0),
+            tree_peak_bytes: 0,
+            interpreter_peak_bytes: 0,
+        }
+    }
+}
+
+/// The name of the directory for the control groups of a run.
+pub(crate) fn groups_of(mark: &str) -> String {
+    format!("pial-{mark}")
+}
+
+impl Memory {
+    /// When the next look is due, in seconds of the run.
+    pub fn deadline(&self) -> Option<f64> {
+        self.next.is_finite().then_some(self.next)
+    }
+
+    /// Whether the kernel killed a process for want of memory, no group's own, that no step was told of yet.
+    pub fn kernel_killed(&mut self) -> bool {
+        let now = pressure::oom_kills();
+        self.kills = (now, self.kills.1 + now.saturating_sub(self.kills.0));
+        let any = self.kills.1 > 0;
+        self.kills.1 = self.kills.1.saturating_sub(1);
+        any
+    }
+
+    /// Removes the group of a step that ended.
+    pub fn remove(&mut self, group: Group) {
+        if let Some(groups) = &mut self.groups {
+            groups.remove(group);
+        }
+    }
+
+    /// Forgets all groups: nothing of the run is left.
+    pub fn end(&mut self) {
+        self.groups = None;
+    }
+}
+
+impl Engine<'_> {
+    /// What is to be watched of a step that is about to start.
+    pub(super) fn watch(&mut self, step: Step) -> Watch {
+        let grant = self.scheduler.grant(step);
+        let told = grant.filter(|grant| grant.source != Source::Default).map(|grant| grant.bytes);
+        let asked = self.plan.requests[self.plan.locate(step.node).0.request].memory_bytes;
+        Watch { asked, limit: told.filter(|_| self.options.memory.kill), ..Watch::default() }
+    }
+
+    /// The same for a step that is forked from the interpreter.
+    pub(super) fn watch_fork(&mut self, step: Step) -> Watch {
+        Watch { forked: true, ..self.watch(step) }
+    }
+
+    /// The same for a step with a process of its own, which has a group if that is worth it and can be.
+    pub(super) fn watch_in_group(&mut self, step: Step) -> Watch {
+        let mut watch = self.watch(step);
+        let told = self.scheduler.grant(step).filter(|grant| grant.source != Source::Default);
+        if watch.limit.is_some() || told.is_some_and(|grant| grant.bytes >= LARGE) {
+            watch.group = self.groups().and_then(|groups| groups.make().ok());
+        }
+        watch
+    }
+
+    fn groups(&mut self) -> Option<&mut Groups> {
+        if !self.memory.tried_groups && !self.options.memory.no_groups {
+            match Groups::open(&groups_of(&self.mark)) {
+                Ok(groups) => self.memory.groups = Some(groups),
+                Err(why) if self.options.memory.kill => {
+                    let message = format!("{why}; limits of memory are kept by looking at the processes");
+                    self.observer.report(&Report::Warning(&message));
+                }
+                Err(_) => {}
+            }
+        }
+        self.memory.tried_groups = true;
+        self.memory.groups.as_mut()
+    }
+
+    /// Does `start` from within a step's group, so that what it starts is born there, and then sets the limit: the engine is
+    /// never in a group with a limit.
+    pub(super) fn within<T>(&mut self, watch: &Watch, start: impl FnOnce(&mut Self) -> T) -> T {
+        let entered = watch.group.as_ref().is_some_and(|group| group.enter().is_ok());
+        let result = start(self);
+        if entered
+            && let Some(groups) = &self.memory.groups
+            && let Err(error) = groups.leave()
+        {
+            let message = format!("cannot leave the control group of a step: {error}; its figures count the engine");
+            self.observer.report(&Report::Warning(&message));
+        }
+        result
+    }
+
+    /// Begins to watch a step whose process began; its watch is in its place already.
+    pub(super) fn begin_watch(&mut self, watch: &mut Watch, pid: u32) {
+        if let (Some(group), Some(limit)) = (&watch.group, watch.limit)
+            && group.limit(limit).is_err()
+        {
+            // It has more already, or cannot be limited: the engine looks.
+            watch.group = None;
+        }
+        if watch.forked {
+            watch.inherited = process::stat(pid).map_or(0, |stat| stat.rss_bytes);
+        }
+        let after = if is_guarded(watch) { until_full(watch, 0).min(FIRST_S) } else { FIRST_S };
+        watch.next = self.now() + after;
+        self.memory.next = self.memory.next.min(watch.next);
+    }
+
+    /// Looks at the steps whose time has come.
+    pub(super) fn look_if_due(&mut self) {
+        let now = self.now();
+        if now < self.memory.next {
+            return;
+        }
+        let period = (self.active.len() as f64 * self.memory.look_s / MOST_SHARE).max(PERIOD_S);
+        // What is due soon is looked at as well, so that the engine wakes once for all.
+        let soon = now + period / 4.0;
+        let due: Vec<u32> =
+            self.active.iter().filter(|(_, active)| active.memory.next <= soon).map(|(pid, _)| *pid).collect();
+        let orphans = if due.is_empty() { Vec::new() } else { self.orphans() };
+        for pid in due {
+            let began = Instant::now();
+            let Some(mut active) = self.active.remove(&pid) else { continue };
+            self.look(pid, &mut active, &orphans);
+            let took = began.elapsed().as_secs_f64();
+            self.memory.look_s += (took - self.memory.look_s) / 8.0;
+            active.memory.next = self.now() + next_look(&active.memory, took, period);
+            self.active.insert(pid, active);
+        }
+        self.add_up();
+        self.feel_pressure(now);
+        let next = self.active.values().map(|active| active.memory.next).fold(f64::INFINITY, f64::min);
+        self.memory.next = if self.active.is_empty() { f64::INFINITY } else { next };
+    }
+
+    /// Children of the engine that none of its steps' processes is: daemons, and others whose parents ended.
+    fn orphans(&mut self) -> Vec<u32> {
+        let ours = [self.guardian.as_ref().map(|guardian| guardian.pid), self.python.pid()];
+        let mut children = self.children.now();
+        children.retain(|pid| {
+            !ours.contains(&Some(*pid)) && !self.active.contains_key(pid) && !self.not_ours.contains(pid)
+        });
+        children
+    }
+
+    fn look(&mut self, pid: u32, active: &mut Active, orphans: &[u32]) {
+        if matches!(active.phase, Phase::ReadingInputs | Phase::ReadingOutputs(..)) {
+            return;
+        }
+        let watch = &mut active.memory;
+        let mark = format!("{STEP}={}", active.name);
+        let of_step = |orphan: &&u32| {
+            process::stat(**orphan).is_some_and(|stat| stat.group == pid) || has_variable(**orphan, &mark)
+        };
+        let mut processes = tree::tree(pid);
+        orphans.iter().filter(of_step).for_each(|orphan| processes.extend(tree::tree(*orphan)));
+        let resident: u64 = processes.iter().map(|stat| stat.rss_bytes).sum();
+        let known = watch.seen.map_or(0, |(bytes, _)| bytes);
+        let is_single = processes.len() == 1 && !watch.forked;
+        let guarded = watch.limit.filter(|_| watch.group.is_none());
+        let (used, method) = if is_single {
+            (resident, Method::TreeRss)
+        } else if resident <= known && guarded.is_none_or(|limit| resident <= limit) {
+            // Shared pages counted once make it no more, and finding them is dear.
+            (resident.min(watch.now), Method::TreeRss)
+        } else {
+            let of_one = |stat: &Stat| match process::rollup(stat.identity.pid) {
+                Some(rollup) => (rollup.pss_bytes + rollup.swap_pss_bytes + rollup.hugetlb_bytes, true),
+                None => (stat.rss_bytes, stat.is_zombie() || stat.rss_bytes == 0),
+            };
+            let figures: Vec<(u64, bool)> = processes.iter().map(of_one).collect();
+            let all = figures.iter().all(|(_, shared)| *shared);
+            (figures.iter().map(|(bytes, _)| bytes).sum(), if all { Method::TreePss } else { Method::TreeRss })
+        };
+        watch.now = used;
+        if used > known {
+            watch.seen = Some((used, method));
+        }
+        if guarded.is_some_and(|limit| used > limit) {
+            self.end_for_memory(pid, active, &processes, By::Pial);
+        } else if active.memory.limit.is_some()
+            && active.memory.group.as_ref().is_some_and(|group| group.version() == Version::One && group.oom_kills() > 0)
+        {
+            // Version 1 kills one process and leaves those that wait for it.
+            self.end_for_memory(pid, active, &processes, By::Limit);
+        } else {
+            self.tell_if_over(active, used);
+        }
+    }
+
+    fn end_for_memory(&mut self, pid: u32, active: &mut Active, processes: &[Stat], by: By) {
+        active.memory.ended_by = Some(by);
+        sys::signal_group(pid, true);
+        processes.iter().for_each(|stat| sys::kill(stat.identity.pid));
+    }
+
+    fn tell_if_over(&mut self, active: &Active, used: u64) {
+        let Some(asked) = active.memory.asked.filter(|asked| used > *asked) else { return };
+        let template = self.plan.template_of(active.step.node);
+        if self.memory.over.insert(template) {
+            let message = format!(
+                "{} uses {} of memory and asked for {}; give it more in `resources: {{memory: ...}}`",
+                active.name,
+                gigabytes(used),
+                gigabytes(asked)
+            );
+            self.observer.report(&Report::Warning(&message));
+        }
+    }
+
+    /// What all processes of the run use now.
+    fn add_up(&mut self) {
+        let steps: u64 = self.active.values().map(|active| active.memory.now).sum();
+        let mut all = steps + process::stat(std::process::id()).map_or(0, |stat| stat.rss_bytes);
+        if let Some(pid) = self.python.pid() {
+            // Its steps count their share of what it shares with them.
+            all += process::rollup(pid).map_or(0, |rollup| rollup.pss_bytes);
+            self.note_interpreter();
+        }
+        self.memory.tree_peak_bytes = self.memory.tree_peak_bytes.max(all);
+    }
+
+    /// Takes note of the interpreter's own peak, for as long as it is there.
+    pub(super) fn note_interpreter(&mut self) {
+        let peak = self.python.pid().and_then(process::peaks).map_or(0, |peaks| peaks.rss_bytes);
+        self.memory.interpreter_peak_bytes = self.memory.interpreter_peak_bytes.max(peak);
+    }
+
+    /// Holds back new steps while the machine is short of memory.
+    fn feel_pressure(&mut self, now: f64) {
+        if now < self.memory.felt + FEEL_S && self.memory.felt > 0.0 {
+            return;
+        }
+        self.memory.felt = now;
+        let file = self.options.memory.pressure.clone().unwrap_or_else(|| "/proc/pressure/memory".into());
+        let stalled = pressure::stalled_percent(&file).unwrap_or(0.0);
+        let (available, least) = (pressure::available_bytes(), pressure::meminfo("MemTotal").unwrap_or(0) / 50);
+        let is_low = available.is_some_and(|available| available < least);
+        let pressed = is_low || stalled > if self.memory.pressed { PRESSED.1 } else { PRESSED.0 };
+        if pressed == self.memory.pressed {
+            return;
+        }
+        self.memory.pressed = pressed;
+        self.events.push_back(Event::Pressure(pressed));
+        let message = match (pressed, is_low) {
+            (true, true) => {
+                format!("memory is short ({} available): no step starts beside others", gigabytes(available.unwrap_or(0)))
+            }
+            (true, false) => format!(
+                "memory is short (processes waited for it {stalled:.0} % of the last 10 s): no step starts beside others"
+            ),
+            (false, _) => "memory is short no more: steps start again".to_owned(),
+        };
+        self.observer.report(&Report::Warning(&message));
+    }
+}
+
+/// Whether the engine keeps the limit.
+fn is_guarded(watch: &Watch) -> bool {
+    watch.limit.is_some() && watch.group.is_none()
+}
+
+/// Seconds until a step can first be above its limit.
+fn until_full(watch: &Watch, used: u64) -> f64 {
+    let processors = sys::affinity_cpus().unwrap_or(1) as f64;
+    let room = watch.limit.unwrap_or(u64::MAX).saturating_sub(used);
+    (room as f64 / (FILLED_PER_S * processors)).max(NEAR_S)
+}
+
+/// Seconds until a step is looked at again.
+fn next_look(watch: &Watch, took: f64, period: f64) -> f64 {
+    match (watch.ended_by, is_guarded(watch), watch.limit) {
+        (Some(_), ..) => period,
+        (None, true, _) => until_full(watch, watch.now).min(period).max(took / NEAR_SHARE),
+        (None, false, Some(_)) => FIRST_S.max(period / 2.0),
+        (None, false, None) => period,
+    }
+}
+
+/// Bytes as people read them.
+pub(super) fn gigabytes(bytes: u64) -> String {
+    match bytes {
+        0..1_000_000_000 => format!("{:.1} MB", bytes as f64 / 1e6),
+        _ => format!("{:.1} GB", bytes as f64 / 1e9),
+    }
+}
