@@ -16,6 +16,8 @@ pub enum Report<'a> {
         nodes: u32,
         /// The working directory as the user named it.
         work: &'a Path,
+        /// Who limits the memory of the run, in a line, when it is not the machine.
+        memory: Option<&'a str>,
     },
     /// A step was launched.
     NodeStarted {

@@ -289,6 +289,26 @@ pub fn free_bytes(path: &std::path::Path) -> Option<u64> {
     }
 }
 
+/// Address space that this process and each that it starts may have, in bytes (`RLIMIT_AS`, `ulimit -v`); `None` for no limit.
+pub fn address_space_limit() -> Option<u64> {
+    // SAFETY: a zeroed rlimit is valid, and the call writes at most its size.
+    unsafe {
+        let mut limit: libc::rlimit = std::mem::zeroed();
+        let found = libc::getrlimit(libc::RLIMIT_AS, &mut limit) == 0;
+        (found && limit.rlim_cur != libc::RLIM_INFINITY).then_some(limit.rlim_cur)
+    }
+}
+
+/// Processor time of this process so far, in seconds.
+pub fn own_cpu_s() -> f64 {
+    // SAFETY: a zeroed timespec is valid, and the call writes at most its size.
+    unsafe {
+        let mut time: libc::timespec = std::mem::zeroed();
+        libc::clock_gettime(libc::CLOCK_PROCESS_CPUTIME_ID, &mut time);
+        time.tv_sec as f64 + time.tv_nsec as f64 * 1e-9
+    }
+}
+
 /// Processors this process may run on.
 pub fn affinity_cpus() -> Option<usize> {
     // SAFETY: the set is plain bits and its size is passed.

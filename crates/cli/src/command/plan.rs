@@ -72,7 +72,9 @@ struct Cost {
 /// Prints it.
 pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let examined = examine(&arguments.document)?;
-    let budget = arguments.budget.budget()?;
+    let plan = examined.loaded.as_ref().map(|loaded| &loaded.plan);
+    let budget = arguments.budget.budget(plan)?;
+    let memory = arguments.budget.memory(plan);
     let (loaded, refusals, mut warnings) = check(&arguments.document, examined, &budget)?;
     let work = work_directory(&arguments.document.settings.work)?;
     let history = History::of_workflow(&work, &loaded.plan.name)?;
@@ -95,6 +97,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         print(&format!("{json:#}\n"));
     } else {
         print(&as_text(&loaded.plan, &dry, &groups, &cost, &budget, arguments.all));
+        memory.iter().for_each(|memory| print(&format!("{}\n", memory.tell())));
         warnings.iter().for_each(|warning| eprintln!("warning: {warning}"));
         refusals.iter().for_each(|refusal| eprintln!("{refusal}"));
     }

@@ -4,8 +4,10 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, ValueEnum};
+use pial_core::plan::Plan;
 use pial_core::schedule::{Budget, BudgetProblem};
 use pial_core::tree::Problem;
+use pial_engine::budget::{MACHINE, Memory};
 use pial_engine::observe::{Observer, Report, Summary};
 use pial_engine::run::{MemoryOptions, Options};
 
@@ -89,9 +91,15 @@ pub struct BudgetArguments {
 }
 
 impl BudgetArguments {
-    /// The budget: what was given, else what this process may use.
-    pub fn budget(&self) -> Result<Budget, Failure> {
+    /// What this process may use, when the user does not say how much memory to use.
+    pub fn memory(&self, plan: Option<&Plan>) -> Option<Memory> {
+        self.memory.is_none().then(|| pial_engine::budget::memory(plan))
+    }
+
+    /// The budget: what was given, else what this process may use, less what pial needs for the plan.
+    pub fn budget(&self, plan: Option<&Plan>) -> Result<Budget, Failure> {
         let mut budget = pial_engine::budget::detect();
+        budget.memory_bytes = self.memory(plan).map_or(budget.memory_bytes, |memory| memory.bytes);
         if let Some(cpus) = self.cpus {
             if !(cpus.is_finite() && cpus >= 1.0) {
                 return Err(Failure::usage(format!("-j {cpus}: give at least 1 processor")));
@@ -128,7 +136,9 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
 
 fn perform(arguments: &Arguments, observer: &mut dyn Observer) -> Result<ExitCode, Failure> {
     let examined = examine(&arguments.document)?;
-    let budget = arguments.budget.budget()?;
+    let plan = examined.loaded.as_ref().map(|loaded| &loaded.plan);
+    let budget = arguments.budget.budget(plan)?;
+    let origin = arguments.budget.memory(plan).filter(|memory| memory.origin != MACHINE);
     let crash_directory = arguments.crash_dir.as_deref().map(crash_directory).transpose()?;
     let loaded = check(&arguments.document, examined, &budget, observer)?;
     let options = Options {
@@ -145,6 +155,7 @@ fn perform(arguments: &Arguments, observer: &mut dyn Observer) -> Result<ExitCod
         memory: MemoryOptions {
             kill: arguments.memory_policy == MemoryPolicy::Kill,
             no_groups: arguments.no_cgroups,
+            origin: origin.map(|memory| memory.tell()),
             pressure: arguments.pressure_file.clone(),
         },
         helper: helper()?,

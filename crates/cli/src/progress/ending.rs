@@ -5,9 +5,10 @@ use std::path::PathBuf;
 use pial_engine::observe::{Report, Summary};
 use pial_engine::prepare::quote;
 
+use super::asked::Asked;
 use super::fit::printable;
 use super::frame::{Colour, Look};
-use crate::quantity::duration;
+use crate::quantity::{bytes, duration};
 
 /// How many failures the end of a run repeats.
 const MOST_FAILURES: usize = 10;
@@ -23,6 +24,7 @@ pub struct Ending {
     failures: Vec<(String, String)>,
     more: usize,
     outputs: Vec<(String, String)>,
+    asked: Asked,
 }
 
 impl Ending {
@@ -34,6 +36,7 @@ impl Ending {
             Report::NodeFailed { node, message, retry: false, .. } => {
                 self.failures.push(((*node).to_owned(), printable(message).into_owned()));
             }
+            Report::NodeDone { node, used: Some(used), .. } => self.asked.note(node, used),
             Report::Output { name, value } if self.outputs.len() < MOST_OUTPUTS && !value.is_null() => {
                 let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
                 let cut = text.char_indices().nth(LONGEST_OUTPUT).map_or(text.len(), |(at, _)| at);
@@ -47,6 +50,8 @@ impl Ending {
     /// The end: a summary, the first failures and how to see more of them, where results are.
     pub fn lines(&self, summary: &Summary, look: Look) -> Vec<String> {
         let mut lines = vec![self::summary(summary)];
+        lines.extend(self.asked.lines());
+        lines.extend(memory(summary));
         for (node, message) in &self.failures {
             lines.push(format!("  {} {}: {message}", look.paint("failed", Colour::Red), printable(node)));
             lines.push(format!("    pial crash {}{}", quote(node), self.work_option()));
@@ -70,6 +75,15 @@ impl Ending {
             work => format!(" --work {}", quote(&work)),
         }
     }
+}
+
+/// What the run used in all, when that is known and of note.
+fn memory(summary: &Summary) -> Option<String> {
+    const OF_NOTE: u64 = 1_000_000_000;
+    let peak = summary.tree_peak_bytes.filter(|peak| *peak >= OF_NOTE)?;
+    let interpreter = summary.interpreter_peak_rss_bytes.map(|peak| format!(", the Python interpreter {}", bytes(peak)));
+    let (engine, interpreter) = (bytes(summary.engine_peak_rss_bytes), interpreter.unwrap_or_default());
+    Some(format!("memory of all processes at most {} (pial itself {engine}{interpreter})", bytes(peak)))
 }
 
 /// The last line of a run.
@@ -135,7 +149,7 @@ mod tests {
     #[test]
     fn the_end_tells_the_first_failures_and_where_results_are() {
         let mut ending = Ending::default();
-        ending.note(&Report::Started { nodes: 12, work: Path::new("my work") });
+        ending.note(&Report::Started { nodes: 12, work: Path::new("my work"), memory: None });
         for number in 1..=12 {
             let node = format!("a[n={number}]");
             let report =

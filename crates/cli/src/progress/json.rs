@@ -104,7 +104,7 @@ impl Drop for Json {
 
 fn event<'a>(report: &Report<'a>) -> Event<'a> {
     match *report {
-        Report::Started { nodes, work: _ } => Event::Started { nodes },
+        Report::Started { nodes, .. } => Event::Started { nodes },
         Report::NodeStarted { node, pid, attempt } => Event::NodeStarted { node, pid, attempt },
         Report::NodeCached { node } => Event::NodeCached { node },
         Report::NodeDone { node, used, directory } => Event::NodeDone { node, directory, used },
@@ -142,7 +142,7 @@ mod tests {
         let counts = Counts { total: 10, done: 4, cached: 3, failed: 2, skipped: 1 };
         let summary = Summary { counts, wall_s: 1.5, engine_peak_rss_bytes: 4096, ..Summary::default() };
         let table = [
-            (Report::Started { nodes: 3, work: Path::new("work") }, r#"{"event":"started","nodes":3}"#),
+            (Report::Started { nodes: 3, work: Path::new("work"), memory: None }, r#"{"event":"started","nodes":3}"#),
             (
                 Report::NodeStarted { node: "a", pid: 7, attempt: 1 },
                 r#"{"event":"node_started","node":"a","pid":7,"attempt":1}"#,

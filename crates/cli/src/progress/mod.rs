@@ -1,5 +1,6 @@
 //! What a run shows: JSON events, plain lines, or a display that a person likes.
 
+mod asked;
 mod both;
 mod ending;
 mod fancy;

@@ -106,9 +106,9 @@ impl Lines {
         self.ending.note(report);
         self.count(report);
         let lines = match report {
-            Report::Started { nodes, .. } => {
+            Report::Started { nodes, memory, .. } => {
                 self.nodes = *nodes;
-                Vec::new()
+                memory.iter().map(|memory| (*memory).to_owned()).collect()
             }
             Report::NodeDone { node, used, .. } => {
                 let took = used.map_or(0.0, |used| used.wall_s);
@@ -200,7 +200,7 @@ mod tests {
 
     fn started(nodes: u32) -> Lines {
         let mut lines = Lines::default();
-        assert!(lines.report(&Report::Started { nodes, work: Path::new("work") }, false, 0.0).is_empty());
+        assert!(lines.report(&Report::Started { nodes, work: Path::new("work"), memory: None }, false, 0.0).is_empty());
         lines
     }
 

@@ -58,12 +58,16 @@ impl Usage {
 
 impl OutOfMemory {
     fn message(&self) -> String {
-        let used = gigabytes(self.used);
-        match self.limit {
-            Some(limit) => {
-                format!("out of memory: it used {used}, its limit is {}, and {} ended it", gigabytes(limit), self.by.tell())
+        let (used, limit) = (gigabytes(self.used), gigabytes(self.limit.unwrap_or_default()));
+        match self.by {
+            By::Pial => format!("out of memory: it used {used}, more than its limit of {limit}, and pial ended it"),
+            By::Limit => {
+                format!("out of memory: it wanted more than its limit of {limit}, and the kernel ended it (control group)")
             }
-            None => format!("out of memory: {} ended it when it had used {used}", self.by.tell()),
+            By::Kernel => format!(
+                "out of memory: the kernel ended it (SIGKILL) for want of memory on the machine or in a control group above; it \
+                 had used {used}"
+            ),
         }
     }
 }

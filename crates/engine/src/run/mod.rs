@@ -241,7 +241,8 @@ impl Engine<'_> {
             self.work.keep_document(text).map_err(EngineError::io("keep the document"))?;
         }
         self.store.log.append(&Record::Run(Box::new(self.run_record())))?;
-        self.observer.report(&Report::Started { nodes: self.plan.len() as u32, work: &self.options.work });
+        let (nodes, memory) = (self.plan.len() as u32, self.options.memory.origin.as_deref());
+        self.observer.report(&Report::Started { nodes, work: &self.options.work, memory });
         while !self.perform_all()? {
             self.tick_if_due();
             self.observer.pause(&self.scheduler.counts());

@@ -5,7 +5,6 @@
 
 use std::collections::HashSet;
 use std::path::PathBuf;
-use std::time::Instant;
 
 use pial_core::arena::TemplateId;
 use pial_core::schedule::{Event, Source, Step};
@@ -54,6 +53,8 @@ pub struct MemoryOptions {
     pub kill: bool,
     /// Whether no control groups are to be used.
     pub no_groups: bool,
+    /// Who says how much memory the run may use, when it is not the machine.
+    pub origin: Option<String>,
     /// What is read in place of the kernel's `memory.pressure`.
     pub pressure: Option<PathBuf>,
 }
@@ -74,8 +75,8 @@ impl By {
     pub fn tell(self) -> &'static str {
         match self {
             By::Pial => "pial",
-            By::Limit => "the kernel, for the limit of its cgroup,",
-            By::Kernel => "the kernel, for want of memory outside of it,",
+            By::Limit => "the kernel, at the limit of its control group",
+            By::Kernel => "the kernel, for want of memory",
         }
     }
 }
@@ -254,10 +255,10 @@ impl Engine<'_> {
             self.active.iter().filter(|(_, active)| active.memory.next <= soon).map(|(pid, _)| *pid).collect();
         let orphans = if due.is_empty() { Vec::new() } else { self.orphans() };
         for pid in due {
-            let began = Instant::now();
+            let began = sys::own_cpu_s();
             let Some(mut active) = self.active.remove(&pid) else { continue };
             self.look(pid, &mut active, &orphans);
-            let took = began.elapsed().as_secs_f64();
+            let took = sys::own_cpu_s() - began;
             self.memory.look_s += (took - self.memory.look_s) / 8.0;
             active.memory.next = self.now() + next_look(&active.memory, took, period);
             self.active.insert(pid, active);
