@@ -19,6 +19,9 @@ pub const TAIL: u64 = 8 * 1024;
 /// As much of the last line of standard error stands in the message, in characters.
 const LONGEST_WORDS: usize = 200;
 
+/// How the message of a step that had too little memory begins.
+pub const OUT_OF_MEMORY: &str = "out of memory";
+
 /// The version of the JSON form.
 const VERSION: u32 = 1;
 
@@ -127,6 +130,19 @@ impl Crash {
             self.message = format!("{}: {words}", self.message);
         }
         self
+    }
+
+    /// Names a failure for what it is when a program says that it was refused memory (C++, Python, the C library's `ENOMEM`);
+    /// whether it is one.
+    pub fn name_refusal(&mut self) -> bool {
+        const WORDS: [&str; 4] = ["MemoryError", "std::bad_alloc", "Cannot allocate memory", "OutOfMemoryError"];
+        const LAST: usize = 600;
+        let start = self.stderr.char_indices().rev().nth(LAST).map_or(0, |(at, _)| at);
+        let is_refusal = [&self.message, &self.stderr[start..]].iter().any(|text| WORDS.iter().any(|w| text.contains(w)));
+        if is_refusal && !self.message.starts_with(OUT_OF_MEMORY) {
+            self.message = format!("{OUT_OF_MEMORY}: it was refused: {}", self.message);
+        }
+        is_refusal
     }
 
     /// Writes both files into a directory and gives the name of the text.

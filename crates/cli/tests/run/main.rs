@@ -8,6 +8,7 @@ mod examples;
 mod faults;
 mod kills;
 mod learned;
+mod memory;
 mod options;
 mod python;
 mod shapes;

@@ -461,7 +461,15 @@ impl Engine<'_> {
             // What cannot be kept is not worth ending the run for.
             let _ = publish(&task.scratch, &directory);
         }
-        let crash = crash.complete(&directory).with_last_words();
+        let mut crash = crash.complete(&directory).with_last_words();
+        let asked = crash.used.and_then(|used| used.asked_bytes).is_some();
+        let ending = match ending {
+            // What was not asked for was not limited, so that more of it helps no more than another try.
+            Ending::Failed if crash.name_refusal() && asked => {
+                Ending::OutOfMemory { used_bytes: crash.used.map_or(0, |used| used.peak_rss_bytes) }
+            }
+            ending => ending,
+        };
         let elsewhere = self.options.crash_directory.as_deref();
         let file = match crash.write(&self.absolute(elsewhere.unwrap_or("crash"))) {
             Ok(file) => format!("{}/{file}", elsewhere.unwrap_or("crash").trim_end_matches('/')),
