@@ -10,7 +10,7 @@ fn table(place: &Place, more: &[&str]) -> String {
     assert_eq!(said.code, Some(0), "{}", said.err);
     said.out
         .lines()
-        .filter(|line| !["estimated", "free", "no time"].iter().any(|s| line.starts_with(s)))
+        .filter(|line| !["estimated", "free", "no time", "memory"].iter().any(|s| line.starts_with(s)))
         .fold(String::new(), |text, line| text + line + "\n")
 }
 

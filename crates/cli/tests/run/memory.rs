@@ -201,3 +201,36 @@ fn the_plan_says_who_limits_the_memory() {
     let text = String::from_utf8(command.output().unwrap().stdout).unwrap();
     assert!(text.contains("memory 0.3 GB of 0.3 GB: Slurm's allocation"), "{text}");
 }
+
+#[test]
+fn control_groups_do_not_outlive_an_engine_that_is_killed() {
+    for _ in 0..5 {
+        let place = place();
+        let document = format!("{{pial: 1, name: w, nodes: {{a: {}}}}}", holds(&place, 10, ", memory: 1GB"));
+        place.write("w.yaml", &document);
+        let mut engine = place.pial(&["run", "w.yaml", "--json", "--memory=4GB"]).env("PIAL_PEAKS", "").spawn().unwrap();
+        let go = place.path("go").to_string_lossy().into_owned();
+        wait_for("the step", || (!processes_with(&go).is_empty()).then_some(()));
+        let groups = groups_of(engine.id());
+        engine.kill().unwrap();
+        engine.wait().unwrap();
+        wait_for("the end of the step", || processes_with(&go).is_empty().then_some(()));
+        wait_for("the end of its group", || groups.iter().all(|group| !group.exists()).then_some(()));
+    }
+}
+
+/// The directories that an engine made for control groups.
+fn groups_of(engine: u32) -> Vec<std::path::PathBuf> {
+    let mut found = Vec::new();
+    let mut open = vec![std::path::PathBuf::from("/sys/fs/cgroup")];
+    while let Some(at) = open.pop() {
+        for entry in std::fs::read_dir(&at).into_iter().flatten().flatten() {
+            if entry.file_name().to_string_lossy().starts_with(&format!("pial-{engine}-")) {
+                found.push(entry.path());
+            } else if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+                open.push(entry.path());
+            }
+        }
+    }
+    found
+}
