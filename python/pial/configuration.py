@@ -154,6 +154,9 @@ def engine_arguments(
     resource_file = options.pop("resource_file", None)
     if resource_file is not None:
         made += ["--resource-file", os.path.abspath(os.fspath(resource_file))]
+    memory_policy = options.pop("memory_policy", None)
+    if memory_policy is not None:
+        made += ["--memory-policy", str(memory_policy)]
     if not options.pop("learn", True):
         made.append("--no-learn")
     if options.pop(

@@ -17,7 +17,10 @@ if TYPE_CHECKING:
     from .node import Node
     from .workflow import Workflow
 
-_OPTIONS = ("n_procs", "memory_gb", "gpus", "resources", "fail_fast", "grace", "quiet", "resource_file", "learn", "wait")
+_OPTIONS = (
+    *("n_procs", "memory_gb", "gpus", "resources", "fail_fast", "grace", "quiet", "resource_file", "learn"),
+    *("memory_policy", "wait"),
+)
 _LAST_LINES = 20  # of what the engine said, in the message of an exception
 
 

@@ -185,7 +185,8 @@ class Workflow:
         """Runs it and waits; a failure raises WorkflowError. With wait=False it gives a handle at once.
 
         Options: n_procs, memory_gb, gpus, resources ({name: stock}), fail_fast, grace (seconds), quiet, wait,
-        resource_file (a path), learn (False: neither use nor note the memory that steps need).
+        resource_file (a path), learn (False: neither use nor note the memory that steps need), memory_policy ("warn" or "kill":
+        what happens to steps that use more than they asked for).
         """
         from .run import run
 

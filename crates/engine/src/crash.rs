@@ -138,7 +138,8 @@ impl Crash {
         const WORDS: [&str; 4] = ["MemoryError", "std::bad_alloc", "Cannot allocate memory", "OutOfMemoryError"];
         const LAST: usize = 600;
         let start = self.stderr.char_indices().rev().nth(LAST).map_or(0, |(at, _)| at);
-        let is_refusal = [&self.message, &self.stderr[start..]].iter().any(|text| WORDS.iter().any(|w| text.contains(w)));
+        let is_refusal =
+            [&self.message, &self.stderr[start..]].iter().any(|text| WORDS.iter().any(|w| text.contains(w)));
         if is_refusal && !self.message.starts_with(OUT_OF_MEMORY) {
             self.message = format!("{OUT_OF_MEMORY}: it was refused: {}", self.message);
         }

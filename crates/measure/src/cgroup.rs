@@ -132,7 +132,8 @@ impl Groups {
         }
         let mut failed = denied(&own.directory)(io::ErrorKind::PermissionDenied.into());
         for parent in [own.mount.clone(), own.directory.parent().map(Path::to_owned).unwrap_or_default()] {
-            if !own.mount.starts_with(&parent) && !parent.starts_with(&own.mount) || !is_root(&own, &parent) && !has_memory(&parent)
+            if !own.mount.starts_with(&parent) && !parent.starts_with(&own.mount)
+                || !is_root(&own, &parent) && !has_memory(&parent)
             {
                 continue;
             }

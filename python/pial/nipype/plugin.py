@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger("nipype.workflow")
 
 # Arguments with a meaning here; all others are nipype's for plugins that work in other ways.
-_KNOWN = {"n_procs", "memory_gb", "n_gpu_procs", "status_callback", "raise_insufficient"}
+_KNOWN = {"n_procs", "memory_gb", "n_gpu_procs", "status_callback", "raise_insufficient", "memory_policy"}
 
 
 class PialPlugin(PluginBase):  # type: ignore[misc]
@@ -142,6 +142,8 @@ class PialPlugin(PluginBase):  # type: ignore[misc]
             arguments += ["-j", str(int(self.plugin_args["n_procs"]))]
         if self.plugin_args.get("memory_gb") is not None:
             arguments += ["--memory", str(int(self.plugin_args["memory_gb"] * document.GIB))]
+        if self.plugin_args.get("memory_policy") is not None:
+            arguments += ["--memory-policy", str(self.plugin_args["memory_policy"])]
         if self.plugin_args.get("resource_file") is not None:
             arguments += ["--resource-file", os.path.abspath(self.plugin_args["resource_file"])]
         arguments += ["--resource", f"{document.GPU_SLOTS}={self._gpu_slots()}"]

@@ -81,7 +81,8 @@ impl Ending {
 fn memory(summary: &Summary) -> Option<String> {
     const OF_NOTE: u64 = 1_000_000_000;
     let peak = summary.tree_peak_bytes.filter(|peak| *peak >= OF_NOTE)?;
-    let interpreter = summary.interpreter_peak_rss_bytes.map(|peak| format!(", the Python interpreter {}", bytes(peak)));
+    let interpreter =
+        summary.interpreter_peak_rss_bytes.map(|peak| format!(", the Python interpreter {}", bytes(peak)));
     let (engine, interpreter) = (bytes(summary.engine_peak_rss_bytes), interpreter.unwrap_or_default());
     Some(format!("memory of all processes at most {} (pial itself {engine}{interpreter})", bytes(peak)))
 }

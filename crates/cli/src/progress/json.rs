@@ -26,16 +26,43 @@ pub struct Json {
 #[derive(Debug, Serialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 enum Event<'a> {
-    Started { nodes: u32 },
-    NodeStarted { node: &'a str, pid: u32, attempt: u32 },
-    NodeCached { node: &'a str },
-    NodeDone { node: &'a str, directory: &'a str, used: Option<Used> },
-    NodeFailed { node: &'a str, message: &'a str, crash: &'a str, retry: bool },
-    NodeSkipped { node: &'a str, because: &'a str },
-    Output { name: &'a str, value: &'a serde_json::Value },
-    Warning { message: &'a str },
+    Started {
+        nodes: u32,
+    },
+    NodeStarted {
+        node: &'a str,
+        pid: u32,
+        attempt: u32,
+    },
+    NodeCached {
+        node: &'a str,
+    },
+    NodeDone {
+        node: &'a str,
+        directory: &'a str,
+        used: Option<Used>,
+    },
+    NodeFailed {
+        node: &'a str,
+        message: &'a str,
+        crash: &'a str,
+        retry: bool,
+    },
+    NodeSkipped {
+        node: &'a str,
+        because: &'a str,
+    },
+    Output {
+        name: &'a str,
+        value: &'a serde_json::Value,
+    },
+    Warning {
+        message: &'a str,
+    },
     Interrupted,
-    GaveUp { message: &'a str },
+    GaveUp {
+        message: &'a str,
+    },
     Finished {
         done: u32,
         cached: u32,

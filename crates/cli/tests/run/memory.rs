@@ -46,7 +46,8 @@ fn a_step_above_its_limit_is_ended_and_its_neighbour_is_not() {
         place.write("go", "");
         // It never finds its file, so only a kill ends it.
         let big = holds(&place, 300, ", memory: 100MB").replace("/go\"", "/never\"");
-        let document = format!("{{pial: 1, name: w, nodes: {{big: {big}, small: {}}}}}", holds(&place, 60, ", memory: 120MB"));
+        let document =
+            format!("{{pial: 1, name: w, nodes: {{big: {big}, small: {}}}}}", holds(&place, 60, ", memory: 120MB"));
         let more = [&["--memory-policy=kill"], WAYS[round % 2]].concat();
         let ran = run(&place, &document, &more);
         assert_eq!((ran.code, ran.counts()), (Some(1), [1, 0, 1, 0]), "{more:?} {}", ran.stderr);
@@ -67,9 +68,13 @@ fn a_tree_is_counted_as_a_whole_and_ended_as_a_whole() {
         let place = place();
         let (program, never) = (place.path("hold.py"), place.path("never"));
         // One of them leaves the group and the session.
-        let script = format!("for i in 1 2 3; do python3 {program:?} 60 {never:?} & done; setsid python3 {program:?} 60 {never:?} & wait; sleep 1000");
+        let script = format!(
+            "for i in 1 2 3; do python3 {program:?} 60 {never:?} & done; setsid python3 {program:?} 60 {never:?} & wait; sleep 1000"
+        );
         let script = serde_json::to_string(&script).unwrap();
-        let document = format!("{{pial: 1, name: w, nodes: {{a: {{command: [sh, -c, {script}], resources: {{memory: 150MB}}}}}}}}");
+        let document = format!(
+            "{{pial: 1, name: w, nodes: {{a: {{command: [sh, -c, {script}], resources: {{memory: 150MB}}}}}}}}"
+        );
         let ran = run(&place, &document, &[&["--memory-policy=kill"], way].concat());
         assert!(ran.failure("a").starts_with("out of memory: "), "{way:?} {}", ran.failure("a"));
         assert!(processes_with(&never.to_string_lossy()).is_empty());
@@ -107,13 +112,18 @@ fn what_a_tree_uses_is_measured_and_told_while_it_runs() {
     for way in WAYS {
         let place = place();
         let (program, go) = (place.path("hold.py"), place.path("go"));
-        let script = serde_json::to_string(&format!("python3 {program:?} 80 {go:?} & python3 {program:?} 80 {go:?}; wait")).unwrap();
-        let document = format!("{{pial: 1, name: w, nodes: {{a: {{command: [sh, -c, {script}], resources: {{memory: 100MB}}}}}}}}");
+        let script =
+            serde_json::to_string(&format!("python3 {program:?} 80 {go:?} & python3 {program:?} 80 {go:?}; wait"))
+                .unwrap();
+        let document = format!(
+            "{{pial: 1, name: w, nodes: {{a: {{command: [sh, -c, {script}], resources: {{memory: 100MB}}}}}}}}"
+        );
         place.write("w.yaml", &document);
         let mut command = place.pial(&[&["run", "w.yaml", "--json", "--memory=4GB", "--events=events"], way].concat());
         let child = command.env("PIAL_PEAKS", "").spawn().unwrap();
         let events = place.path("events");
-        let warned = || std::fs::read_to_string(&events).is_ok_and(|text| text.contains("and asked for 100.0 MB")).then_some(());
+        let warned =
+            || std::fs::read_to_string(&events).is_ok_and(|text| text.contains("and asked for 100.0 MB")).then_some(());
         wait_for("the warning", warned);
         place.write("go", "");
         let ran = Ran::of(child.wait_with_output().unwrap());
@@ -145,7 +155,8 @@ fn a_large_request_has_a_control_group_whose_peak_is_recorded() {
 fn page_cache_is_not_taken_for_memory_that_a_step_needs() {
     let place = place();
     let script = "head -c 200000000 /dev/zero > x; cat x > y";
-    let document = format!("{{pial: 1, name: w, nodes: {{a: {{command: [sh, -c, '{script}'], resources: {{memory: 1GB}}}}}}}}");
+    let document =
+        format!("{{pial: 1, name: w, nodes: {{a: {{command: [sh, -c, '{script}'], resources: {{memory: 1GB}}}}}}}}");
     let ran = run(&place, &document, &[]);
     assert!(used(&ran, "a")["peak_rss_bytes"].as_u64().unwrap() < 50_000_000, "{}", used(&ran, "a"));
 }
@@ -171,7 +182,8 @@ fn nothing_starts_beside_others_while_memory_is_short() {
     let place = place();
     let pressure = place.write("pressure", "some avg10=50.00 avg60=0.00 avg300=0.00 total=0\n");
     // Each waits until it has been seen that memory is short, and tells how many run.
-    let script = "ls -d ../.*.part | wc -l > n; touch $$.here; sleep 0.15; ls -d ../.*.part | wc -l >> n; sort -n n | tail -1";
+    let script =
+        "ls -d ../.*.part | wc -l > n; touch $$.here; sleep 0.15; ls -d ../.*.part | wc -l >> n; sort -n n | tail -1";
     let document = format!(
         "{{pial: 1, name: w, parameters: {{i: [1, 2, 3]}}, nodes: {{first: {{command: [sleep, '0.3']}}, a: {{command: [sh, -c, {script:?}, x, '{{i}}', '{{f}}'], inputs: {{f: {{from: first.out}}}}, outputs: {{out: {{stdout: int}}}}}}}}}}"
     );
@@ -208,7 +220,8 @@ fn control_groups_do_not_outlive_an_engine_that_is_killed() {
         let place = place();
         let document = format!("{{pial: 1, name: w, nodes: {{a: {}}}}}", holds(&place, 10, ", memory: 1GB"));
         place.write("w.yaml", &document);
-        let mut engine = place.pial(&["run", "w.yaml", "--json", "--memory=4GB"]).env("PIAL_PEAKS", "").spawn().unwrap();
+        let mut engine =
+            place.pial(&["run", "w.yaml", "--json", "--memory=4GB"]).env("PIAL_PEAKS", "").spawn().unwrap();
         let go = place.path("go").to_string_lossy().into_owned();
         wait_for("the step", || (!processes_with(&go).is_empty()).then_some(()));
         let groups = groups_of(engine.id());

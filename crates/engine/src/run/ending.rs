@@ -62,7 +62,9 @@ impl OutOfMemory {
         match self.by {
             By::Pial => format!("out of memory: it used {used}, more than its limit of {limit}, and pial ended it"),
             By::Limit => {
-                format!("out of memory: it wanted more than its limit of {limit}, and the kernel ended it (control group)")
+                format!(
+                    "out of memory: it wanted more than its limit of {limit}, and the kernel ended it (control group)"
+                )
             }
             By::Kernel => format!(
                 "out of memory: the kernel ended it (SIGKILL) for want of memory on the machine or in a control group above; it \

@@ -37,8 +37,8 @@ mod strays;
 mod watch;
 
 pub use errand::{builtin_errand, digest_errand};
-pub(crate) use watch::groups_of;
 pub use watch::MemoryOptions;
+pub(crate) use watch::groups_of;
 
 /// The engine looks about at least so often, in seconds.
 const LONGEST_WAIT_S: f64 = 3600.0;
@@ -248,7 +248,8 @@ impl Engine<'_> {
             self.observer.pause(&self.scheduler.counts());
             let deadline = self.scheduler.next_deadline();
             let tick = self.observer.every().map(|_| self.next_tick);
-            let wake = [deadline, tick, self.held_until(), self.memory.deadline()].into_iter().flatten().reduce(f64::min);
+            let wake =
+                [deadline, tick, self.held_until(), self.memory.deadline()].into_iter().flatten().reduce(f64::min);
             let timeout = wake.map(|at| Duration::from_secs_f64((at - self.now()).clamp(0.0, LONGEST_WAIT_S)));
             for signal in
                 self.signals.wait(timeout, self.python.descriptor()).map_err(EngineError::io("wait for children"))?

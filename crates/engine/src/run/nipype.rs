@@ -171,7 +171,15 @@ impl Engine<'_> {
         ask.used = together(ask.used, usage.used);
         if let Some(message) = bad {
             let printed = self.captures.tail(capture, TAIL).map_err(EngineError::io("read what a step printed"))?;
-            return self.nipype_failed(step, attempt, &task, message, None, printed, (ended.status, Usage { used: ask.used, ..usage }));
+            return self.nipype_failed(
+                step,
+                attempt,
+                &task,
+                message,
+                None,
+                printed,
+                (ended.status, Usage { used: ask.used, ..usage }),
+            );
         }
         let (stdout, stderr) = capture.paths();
         let ran = json!({

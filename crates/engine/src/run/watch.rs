@@ -315,7 +315,11 @@ impl Engine<'_> {
         if guarded.is_some_and(|limit| used > limit) {
             self.end_for_memory(pid, active, &processes, By::Pial);
         } else if active.memory.limit.is_some()
-            && active.memory.group.as_ref().is_some_and(|group| group.version() == Version::One && group.oom_kills() > 0)
+            && active
+                .memory
+                .group
+                .as_ref()
+                .is_some_and(|group| group.version() == Version::One && group.oom_kills() > 0)
         {
             // Version 1 kills one process and leaves those that wait for it.
             self.end_for_memory(pid, active, &processes, By::Limit);
@@ -380,7 +384,10 @@ impl Engine<'_> {
         self.events.push_back(Event::Pressure(pressed));
         let message = match (pressed, is_low) {
             (true, true) => {
-                format!("memory is short ({} available): no step starts beside others", gigabytes(available.unwrap_or(0)))
+                format!(
+                    "memory is short ({} available): no step starts beside others",
+                    gigabytes(available.unwrap_or(0))
+                )
             }
             (true, false) => format!(
                 "memory is short (processes waited for it {stalled:.0} % of the last 10 s): no step starts beside others"
