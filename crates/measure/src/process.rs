@@ -22,7 +22,7 @@ pub struct Identity {
 pub struct Stat {
     /// Which process.
     pub identity: Identity,
-    /// Its parent now.
+    /// Its parent now; 0 while it vanishes.
     pub ppid: u32,
     /// Its process group.
     pub group: u32,

@@ -180,7 +180,8 @@ fn many_that_come_and_go() {
         for stat in tree::tree(child.id()).iter().chain(&tree::Snapshot::take().tree(child.id())) {
             let pid = stat.identity.pid;
             let _ = (process::status(pid), process::rollup(pid), process::command(pid), process::children(pid));
-            assert!(stat.identity.started_ticks > 0 && stat.ppid > 0, "{stat:?}");
+            // One that is just being waited for tells no parent any more.
+            assert!(stat.identity.started_ticks > 0, "{stat:?}");
         }
         looks += 1;
     }
