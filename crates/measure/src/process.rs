@@ -191,6 +191,13 @@ pub fn children(pid: u32) -> Option<Vec<u32>> {
     known.then_some(found)
 }
 
+/// Where the stack of a stopped process is (`/proc/PID/syscall`, last number but one); `None` where the kernel does not tell.
+pub fn stack_pointer(pid: u32) -> Option<u64> {
+    let text = read(pid, "syscall")?;
+    let word = text.split_ascii_whitespace().rev().nth(1)?;
+    u64::from_str_radix(word.strip_prefix("0x")?, 16).ok()
+}
+
 fn parse_stat(pid: u32, text: &str) -> Option<Stat> {
     // The name stands in parentheses and may hold any character.
     let (_, rest) = text.rsplit_once(") ")?;
