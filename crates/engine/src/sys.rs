@@ -405,7 +405,7 @@ pub fn hand_down(descriptor: &impl AsRawFd) -> io::Result<i32> {
 pub struct Held(libc::sigset_t);
 
 impl Held {
-    /// Holds back what ends a process or is its user's, in this thread and those it starts. Spawned processes have no signal held back.
+    /// Holds back what ends a process or is its user's, in this thread and in what it starts from now on, processes as well.
     pub fn hold() -> Held {
         // SAFETY: the set is initialised by sigemptyset before use and lives through the calls.
         unsafe {

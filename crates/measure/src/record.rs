@@ -122,15 +122,15 @@ impl Record {
         self.images.last().map_or("", |image| &image.command)
     }
 
-    /// The most it ever had of its own, over all its programs, and how well that is known.
+    /// The most it ever had of its own, over all its programs, and how well the largest is known.
     pub fn peak(&self) -> (Peaks, Known) {
         let mut peak = Peaks::default();
         let mut known = Known::AtEnd;
         for image in self.images.iter().filter(|image| !image.shared) {
-            peak = larger(peak, image.peak);
-            if known == Known::AtEnd {
+            if image.peak.rss_bytes >= peak.rss_bytes {
                 known = image.known;
             }
+            peak = larger(peak, image.peak);
         }
         (peak, known)
     }

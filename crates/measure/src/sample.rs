@@ -104,8 +104,8 @@ impl Sampler<'_> {
                 continue;
             }
             read.insert(pid, status.peaks);
-            let place = self.seen(stat, &status, at_us);
-            parts.push(Part { process: place, usage: self.usage(pid, &status) });
+            let Some(usage) = self.usage(pid, &status) else { continue };
+            parts.push(Part { process: self.seen(stat, &status, at_us), usage });
         }
         self.marks.set(read);
         let charge = self.group.and_then(Group::charge);
@@ -118,25 +118,22 @@ impl Sampler<'_> {
         like && (self.options.same_memory)(stat.ppid, stat.identity.pid).unwrap_or(parent.rss_bytes == child.rss_bytes)
     }
 
-    fn usage(&mut self, pid: u32, status: &Status) -> Usage {
+    /// What a process uses; `None` when it ended meanwhile.
+    fn usage(&mut self, pid: u32, status: &Status) -> Option<Usage> {
         let rollup = process::rollup(pid);
         if rollup.is_none() {
+            process::status(pid)?;
             self.timeline.hidden += 1;
         }
-        let rollup = rollup.unwrap_or_default();
-        let hidden = rollup.rss_bytes == 0;
-        Usage {
+        Some(Usage {
             // Of a process that may not be looked into, its own pages are known at least.
-            pss_bytes: if hidden {
-                status.anonymous_bytes - status.swap_bytes
-            } else {
-                rollup.pss_bytes + rollup.hugetlb_bytes
-            },
-            rss_bytes: status.rss_bytes.max(rollup.rss_bytes),
+            pss_bytes: rollup
+                .map_or(status.anonymous_bytes - status.swap_bytes, |sums| sums.pss_bytes + sums.hugetlb_bytes),
+            rss_bytes: status.rss_bytes.max(rollup.unwrap_or_default().rss_bytes),
             vm_bytes: status.vm_bytes,
             commit_bytes: status.private_bytes,
             swap_bytes: status.swap_bytes,
-        }
+        })
     }
 
     fn seen(&mut self, stat: &Stat, status: &Status, at_us: u64) -> usize {

@@ -85,6 +85,8 @@ pub struct Trace<'a, K> {
     living: BTreeMap<u32, usize>,
     /// Births told by a parent whose child has not stopped yet, or the other way round.
     told: HashMap<u32, (i32, u32)>,
+    /// Stack pointers of whoever of parent and child stopped first at a vfork, by the child.
+    stacks: HashMap<u32, Option<u64>>,
     programs: program::Cache,
     /// Whether the command runs: what the helper did before it is nobody's business.
     running: bool,
@@ -103,6 +105,7 @@ impl<'a, K: Kernel> Trace<'a, K> {
             threads: HashMap::new(),
             living: BTreeMap::new(),
             told: HashMap::new(),
+            stacks: HashMap::new(),
             programs: program::Cache::default(),
             running: false,
         }
@@ -162,9 +165,9 @@ impl<'a, K: Kernel> Trace<'a, K> {
     }
 
     /// A thread made another, which is stopped before its first instruction or will be.
-    fn forked(&mut self, parent: u32, event: i32) {
-        let Some(child) = self.kernel.message(parent) else { return };
-        let parent = self.threads.get(&parent).map_or(parent, |thread| self.records[thread.record].identity.pid);
+    fn forked(&mut self, thread: u32, event: i32) {
+        let Some(child) = self.kernel.message(thread) else { return };
+        let parent = self.threads.get(&thread).map_or(thread, |known| self.records[known.record].identity.pid);
         match self.threads.get(&child) {
             // It stopped before its parent did.
             Some(Thread { record }) if self.records[*record].identity.pid == child => {
@@ -173,11 +176,7 @@ impl<'a, K: Kernel> Trace<'a, K> {
                 let Record { birth, images, ppid, .. } = &mut self.records[place];
                 birth.shared |= blind && event == EVENT_VFORK;
                 images[0].shared = birth.shared;
-                birth.how = match (event, birth.how) {
-                    (EVENT_VFORK, How::Vfork | How::Spawn) => birth.how,
-                    (EVENT_VFORK, _) if birth.shared => How::Spawn,
-                    _ => how(Some(event), birth.shared, parent, child),
-                };
+                birth.how = how(event, birth.shared);
                 *ppid = parent;
             }
             Some(_) => {}
@@ -186,14 +185,41 @@ impl<'a, K: Kernel> Trace<'a, K> {
                 self.born(child);
             }
         }
+        if event == EVENT_VFORK {
+            self.compare(child, thread);
+        }
     }
 
     fn first_stop(&mut self, thread: u32) {
         if !self.running {
             return;
         }
-        if !self.threads.contains_key(&thread) {
-            self.born(thread);
+        let known = match self.threads.get(&thread) {
+            Some(known) => *known,
+            None => {
+                self.born(thread);
+                let Some(known) = self.threads.get(&thread) else { return };
+                *known
+            }
+        };
+        let record = &self.records[known.record];
+        if record.identity.pid == thread && record.birth.shared && record.images.len() == 1 {
+            self.compare(thread, thread);
+        }
+    }
+
+    /// Notes where the stack of a parent or its child is. Only `vfork` runs on its parent's own stack; `posix_spawn` brings another.
+    fn compare(&mut self, child: u32, thread: u32) {
+        let here = process::stack_pointer(thread);
+        match self.stacks.remove(&child) {
+            None => _ = self.stacks.insert(child, here),
+            Some(there) if there == here && here.is_some() => {
+                let birth = self.threads.get(&child).map(|known| &mut self.records[known.record].birth);
+                if let Some(birth) = birth.filter(|birth| birth.how == How::Spawn) {
+                    birth.how = How::Vfork;
+                }
+            }
+            Some(_) => {}
         }
     }
 
@@ -216,7 +242,8 @@ impl<'a, K: Kernel> Trace<'a, K> {
         let shared = self.kernel.same_memory(ppid, thread).unwrap_or(event == Some(EVENT_VFORK));
         let start = status.map(Start::from).unwrap_or_default();
         let identity = Identity { pid: thread, started_ticks: stat.map_or(0, |stat| stat.identity.started_ticks) };
-        let birth = Birth { how: how(event, shared, ppid, thread), start, shared };
+        let birth =
+            Birth { how: how(event.unwrap_or(if shared { EVENT_VFORK } else { EVENT_FORK }), shared), start, shared };
         let parent = self.living.get(&ppid).map(|place| self.records[*place].command().to_owned());
         let image = Image {
             command: parent.or_else(|| process::command(thread)).unwrap_or_default(),
@@ -316,6 +343,7 @@ impl<'a, K: Kernel> Trace<'a, K> {
 
     fn ended(&mut self, thread: u32, exit: Exit) {
         self.told.remove(&thread);
+        self.stacks.remove(&thread);
         if let Some(known) = self.threads.remove(&thread) {
             self.counts[known.record] = self.counts[known.record].saturating_sub(1);
         }
@@ -335,7 +363,13 @@ impl<'a, K: Kernel> Trace<'a, K> {
     fn leave(&mut self) {
         let left: Vec<(u32, usize)> = self.living.iter().map(|(pid, place)| (*pid, *place)).collect();
         for (pid, place) in left {
-            self.mark(place, pid, Known::WhenLeft);
+            let same = process::stat(pid).filter(|stat| stat.identity == self.records[place].identity);
+            if same.is_some_and(|stat| !stat.is_zombie()) {
+                self.mark(place, pid, Known::WhenLeft);
+            } else {
+                // Nobody told of the end of one that was not traced any more.
+                self.records[place].end_us = Some(self.now());
+            }
         }
     }
 
@@ -348,15 +382,11 @@ fn start_peak(status: Option<Status>) -> Peaks {
     status.map(|status| Peaks { vm_bytes: status.vm_bytes, rss_bytes: status.rss_bytes }).unwrap_or_default()
 }
 
-/// The kernel tells `CLONE_VFORK` as vfork, and another signal than SIGCHLD at the end as clone. Only `vfork` runs on its
-/// parent's own stack; `posix_spawn` brings another.
-fn how(event: Option<i32>, shared: bool, parent: u32, child: u32) -> How {
+/// The kernel tells `CLONE_VFORK` as vfork, and another signal than SIGCHLD at the end as clone.
+fn how(event: i32, shared: bool) -> How {
     match event {
-        Some(EVENT_VFORK) | None if shared => {
-            let (parent, child) = (process::stack_pointer(parent), process::stack_pointer(child));
-            if parent.is_some() && parent == child { How::Vfork } else { How::Spawn }
-        }
-        Some(EVENT_CLONE) => How::Clone,
+        EVENT_VFORK if shared => How::Spawn,
+        EVENT_CLONE => How::Clone,
         _ if shared => How::Clone,
         _ => How::Fork,
     }

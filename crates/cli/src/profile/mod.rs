@@ -65,10 +65,11 @@ const COST_SHARE: f64 = 0.02;
 pub fn measure(settings: &Settings) -> Result<Result<(Profile, u8), Refused>, Failure> {
     let mut notes = Vec::new();
     let mut method = settings.method;
-    let held = sys::Held::hold();
     sys::adopt_orphans();
     let mut waiting = Waiting::start(&settings.command)?;
     let root = waiting.pid;
+    // Not before, as what is held back stays so in what is started.
+    let held = sys::Held::hold();
     std::thread::spawn(move || held.hand_on(root));
     let group = charged(root).map_err(|why| notes.push(format!("no figure of a control group: {why}"))).ok();
     let marks = Marks::default();

@@ -16,7 +16,7 @@ pub fn text(profile: &Profile) -> String {
     let processes = profile.records.len();
     let plural = if processes == 1 { "" } else { "es" };
     let command = short(&profile.command.join(" "), 70);
-    let wall = duration(profile.wall_s);
+    let wall = if profile.wall_s < 10.0 { format!("{:.3} s", profile.wall_s) } else { duration(profile.wall_s) };
     let _ =
         writeln!(out, "pial profile: `{command}` took {wall}, {processes} process{plural}; {}", profile.method_name());
     peaks(&mut out, profile);
