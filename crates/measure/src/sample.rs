@@ -6,7 +6,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::group::{Charge, Group};
+use crate::group::Group;
 use crate::process::{self, Identity, Peaks, Stat, Status};
 use crate::record::larger;
 use crate::timeline::{Part, Sample, Seen, Timeline, Usage};
@@ -108,8 +108,24 @@ impl Sampler<'_> {
             parts.push(Part { process: self.seen(stat, &status, at_us), usage });
         }
         self.marks.set(read);
+        self.settle(&mut parts);
         let charge = self.group.and_then(Group::charge);
-        self.timeline.add(Sample::new(at_us, parts), charge.unwrap_or(Charge::default()));
+        self.timeline.add(Sample::new(at_us, parts), charge.unwrap_or_default());
+    }
+
+    /// Processes that begin to share pages while they are read one after the other would have these counted more than once.
+    /// So what would be a new peak is read again, and the smaller figure of each process stands.
+    fn settle(&self, parts: &mut [Part]) {
+        let total: u64 = parts.iter().map(|part| part.usage.pss_bytes).sum();
+        if parts.len() < 2 || total <= self.timeline.peak.pss_bytes {
+            return;
+        }
+        for part in parts {
+            let pid = self.timeline.seen[part.process].identity.pid;
+            if let Some(again) = process::rollup(pid) {
+                part.usage.pss_bytes = part.usage.pss_bytes.min(again.pss_bytes + again.hugetlb_bytes);
+            }
+        }
     }
 
     fn borrows(&self, parent: &Status, child: &Status, stat: &Stat) -> bool {
