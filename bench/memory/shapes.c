@@ -21,7 +21,7 @@ static char *map(size_t bytes, int flags) {
 
 static char *fill(size_t bytes, int flags) { return memset(map(bytes, flags), 1, bytes); }
 
-static void *thread(void *bytes) { memset(malloc((size_t)bytes), 1, (size_t)bytes); hold(500); return NULL; }
+static void *thread(void *bytes) { memset(malloc((size_t)bytes), 1, (size_t)bytes); hold(1500); return NULL; }
 
 static void threads(size_t bytes, int count) {
     pthread_t all[64];
@@ -31,7 +31,7 @@ static void threads(size_t bytes, int count) {
 
 /* Children that each do a part; `what` is given its number. */
 static void children(int count, void (*what)(int, size_t, char *), size_t bytes, char *at) {
-    for (int i = 0; i < count; i++) if (!fork()) { what(i, bytes, at); hold(500); _exit(0); }
+    for (int i = 0; i < count; i++) if (!fork()) { what(i, bytes, at); hold(1500); _exit(0); }
     while (wait(NULL) > 0) {}
 }
 
@@ -43,7 +43,7 @@ static void nothing(int number, size_t bytes, char *at) { (void)number; (void)by
 static void chain(int depth, size_t bytes) {
     fill(bytes, MAP_PRIVATE | MAP_ANONYMOUS);
     if (depth > 1 && !fork()) { chain(depth - 1, bytes); _exit(0); }
-    hold(500);
+    hold(1500);
     while (wait(NULL) > 0) {}
 }
 
