@@ -7,6 +7,7 @@ mod load;
 mod memory;
 mod nodes;
 mod peaks;
+mod profile;
 mod progress;
 mod quantity;
 mod text;
@@ -34,6 +35,7 @@ enum Command {
     Log(command::log::Arguments),
     Crash(command::crash::Arguments),
     Clean(command::clean::Arguments),
+    Profile(command::profile::Arguments),
     Graph(command::graph::Arguments),
     Interface(command::interface::Arguments),
     Resources(command::resources::Arguments),
@@ -52,6 +54,8 @@ enum Command {
         name: String,
         directory: std::path::PathBuf,
     },
+    #[command(name = "__traced", hide = true)]
+    Traced(command::profile::Traced),
     #[command(name = "__simulate", hide = true)]
     Simulate(command::simulate::Arguments),
 }
@@ -68,6 +72,8 @@ fn main() -> ExitCode {
         Command::Log(arguments) => command::log::run(&arguments),
         Command::Crash(arguments) => command::crash::run(&arguments),
         Command::Clean(arguments) => command::clean::run(&arguments),
+        Command::Profile(arguments) => command::profile::run(&arguments),
+        Command::Traced(arguments) => command::profile::become_command(&arguments),
         Command::Graph(arguments) => command::graph::run(&arguments),
         Command::Interface(arguments) => command::interface::run(&arguments),
         Command::Resources(arguments) => command::resources::run(&arguments),

@@ -337,3 +337,121 @@ pub fn terminal_size() -> Option<(usize, usize)> {
     }?;
     (size.ws_col > 0).then_some((usize::from(size.ws_col), usize::from(size.ws_row)))
 }
+
+/// What a tracer asks of the kernel, for [`pial_measure::trace`]. All of it must come from the thread that began to trace.
+#[derive(Debug, Default)]
+pub struct Tracer;
+
+impl pial_measure::trace::Kernel for Tracer {
+    fn seize(&mut self, pid: u32) -> io::Result<()> {
+        let options = libc::PTRACE_O_TRACEFORK
+            | libc::PTRACE_O_TRACEVFORK
+            | libc::PTRACE_O_TRACECLONE
+            | libc::PTRACE_O_TRACEEXEC
+            | libc::PTRACE_O_TRACEEXIT;
+        if ptrace(libc::PTRACE_SEIZE, pid, options as usize) { Ok(()) } else { Err(io::Error::last_os_error()) }
+    }
+
+    fn resume(&mut self, thread: u32, signal: i32) {
+        ptrace(libc::PTRACE_CONT, thread, signal as usize);
+    }
+
+    fn listen(&mut self, thread: u32) {
+        ptrace(libc::PTRACE_LISTEN, thread, 0);
+    }
+
+    fn release(&mut self, thread: u32) {
+        ptrace(libc::PTRACE_DETACH, thread, 0);
+    }
+
+    fn message(&mut self, thread: u32) -> Option<u32> {
+        let mut message: libc::c_ulong = 0;
+        let place = std::ptr::from_mut(&mut message) as usize;
+        ptrace(libc::PTRACE_GETEVENTMSG, thread, place).then_some(message as u32)
+    }
+
+    fn same_memory(&mut self, one: u32, other: u32) -> Option<bool> {
+        same_memory(one, other)
+    }
+
+    fn wait(&mut self) -> io::Result<Option<(u32, i32)>> {
+        loop {
+            let mut status = 0;
+            // SAFETY: the status is valid for writing.
+            let pid = unsafe { libc::waitpid(-1, &mut status, libc::__WALL) };
+            if pid > 0 {
+                return Ok(Some((pid as u32, status)));
+            }
+            let error = io::Error::last_os_error();
+            match error.raw_os_error() {
+                Some(libc::EINTR) => {}
+                Some(libc::ECHILD) => return Ok(None),
+                _ => return Err(error),
+            }
+        }
+    }
+}
+
+/// One request with no address and a number, or the address of a word that lives through the call, as data.
+fn ptrace(request: libc::c_uint, thread: u32, data: usize) -> bool {
+    // SAFETY: none of the requests above writes but PTRACE_GETEVENTMSG, which writes one word where its caller has one.
+    unsafe { libc::ptrace(request, thread as libc::pid_t, std::ptr::null_mut::<libc::c_void>(), data) == 0 }
+}
+
+/// Whether two processes have the same memory (`kcmp`, `KCMP_VM`); `None` where the kernel does not tell.
+pub fn same_memory(one: u32, other: u32) -> Option<bool> {
+    const KCMP_VM: libc::c_int = 1;
+    // SAFETY: kcmp takes plain numbers.
+    match unsafe { libc::syscall(libc::SYS_kcmp, one as libc::pid_t, other as libc::pid_t, KCMP_VM, 0_usize, 0_usize) }
+    {
+        0 => Some(true),
+        1.. => Some(false),
+        _ => None,
+    }
+}
+
+/// Has what this process starts inherit a descriptor, with its number.
+///
+/// # Errors
+/// What the kernel says.
+pub fn hand_down(descriptor: &impl AsRawFd) -> io::Result<i32> {
+    let number = descriptor.as_raw_fd();
+    // SAFETY: the descriptor is open, as its owner is borrowed.
+    if unsafe { libc::fcntl(number, libc::F_SETFD, 0) } < 0 { Err(io::Error::last_os_error()) } else { Ok(number) }
+}
+
+/// Signals that are meant for what this process started, held back from this process.
+#[derive(Debug, Clone, Copy)]
+pub struct Held(libc::sigset_t);
+
+impl Held {
+    /// Holds back what ends a process or is its user's, in this thread and in what it starts from now on, processes as well.
+    pub fn hold() -> Held {
+        // SAFETY: the set is initialised by sigemptyset before use and lives through the calls.
+        unsafe {
+            let mut set: libc::sigset_t = std::mem::zeroed();
+            libc::sigemptyset(&mut set);
+            for signal in [libc::SIGINT, libc::SIGQUIT, libc::SIGTERM, libc::SIGHUP, libc::SIGUSR1, libc::SIGUSR2] {
+                libc::sigaddset(&mut set, signal);
+            }
+            libc::pthread_sigmask(libc::SIG_BLOCK, &set, std::ptr::null_mut());
+            Held(set)
+        }
+    }
+
+    /// Hands on to a process each signal that another process sent. What comes from the terminal reaches its whole
+    /// foreground group, so the process has it already. Never returns.
+    pub fn hand_on(self, pid: u32) -> ! {
+        loop {
+            // SAFETY: the set is valid, a zeroed siginfo is valid for writing, and kill takes plain numbers. The process is
+            // a child that was not waited for, or gone with the profile.
+            unsafe {
+                let mut info: libc::siginfo_t = std::mem::zeroed();
+                let signal = libc::sigwaitinfo(&self.0, &mut info);
+                if signal > 0 && info.si_code <= 0 {
+                    libc::kill(pid as libc::pid_t, signal);
+                }
+            }
+        }
+    }
+}

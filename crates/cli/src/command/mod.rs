@@ -7,6 +7,7 @@ pub mod interface;
 pub mod log;
 pub mod nipype;
 pub mod plan;
+pub mod profile;
 pub mod resources;
 pub mod run;
 pub mod schema;
