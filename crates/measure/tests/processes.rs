@@ -75,8 +75,8 @@ fn private_memory_is_counted_when_mapped_and_when_touched() {
     about(mapped.anonymous_bytes - before.anonymous_bytes, 0);
     puppet.perform("m[:64 << 20] = bytes(1) * (64 << 20)");
     let touched = process::status(puppet.pid()).expect("it lives");
-    // The value that was written was as large, for a moment.
-    assert!(touched.peaks.rss_bytes >= before.rss_bytes + 127 * MB, "{touched:?}");
+    // The value that was written was as large, for a moment; the kernel keeps the mark to some hundred pages.
+    assert!(touched.peaks.rss_bytes >= before.rss_bytes + 120 * MB, "{touched:?}");
     about(touched.anonymous_bytes - before.anonymous_bytes, 64 * MB);
     let now = process::rollup(puppet.pid()).expect("it is mine");
     about(now.pss_bytes - sums.pss_bytes, 64 * MB);
