@@ -1,0 +1,104 @@
+"""Has W steps of one tool inside at the same time, each with some imports, until a sampler has seen them. Measures nothing.
+
+usage: inside.py TOOL W IMPORTS BARRIER      in a fresh directory; TOOL is a key of TOOLS, IMPORTS one of IMPORTS
+
+The user's own program imports the same as its steps, as one does that builds a workflow of these packages.
+"""
+
+import os
+import sys
+from pathlib import Path
+
+import ways
+
+IMPORTS = {
+    "nothing": "",
+    "numpy": "numpy",
+    "pipeline": "nipype.interfaces.fsl nipype.interfaces.ants nilearn.image nilearn.masking pandas",
+}
+
+
+def work(index, barrier, modules):
+    """A step: imports, says that it is inside, and stays until it was seen."""
+    import importlib
+    import os
+    import time
+
+    for name in modules.split():
+        importlib.import_module(name)
+    open(os.path.join(barrier, "inside-%d" % index), "w").close()
+    end = time.monotonic() + 120
+    while not os.path.exists(os.path.join(barrier, "seen")):
+        time.sleep(0.005)
+        if time.monotonic() > end:
+            raise RuntimeError("nobody looked")
+    return index
+
+
+def nipype(plugin_of):
+    def run(count, barrier, modules):
+        import logging
+
+        from nipype import Node, Workflow, config
+        from nipype.interfaces.utility import Function
+
+        logging.getLogger("nipype").setLevel(logging.CRITICAL)
+        config.set("execution", "poll_sleep_duration", str(ways.POLL_S))
+        node = Node(Function(input_names=["index", "barrier", "modules"], output_names=["out"], function=work), name="work")
+        node.inputs.barrier, node.inputs.modules = barrier, modules
+        node.iterables = ("index", list(range(count)))
+        workflow = Workflow(name="inside", base_dir=os.getcwd())
+        workflow.add_nodes([node])
+        workflow.run(**plugin_of(count))
+
+    return run
+
+
+def multiproc(context):
+    return nipype(lambda count: {"plugin": "MultiProc", "plugin_args": {"n_procs": count, "mp_context": context}})
+
+
+def pial_plugin(count):
+    sys.path.insert(0, str(ways.ROOT / "python"))
+    from pial.nipype import PialPlugin
+
+    return {"plugin": PialPlugin({"n_procs": count})}
+
+
+def pial_python(count, barrier, modules):
+    sys.path.insert(0, str(ways.ROOT / "python"))
+    from pial import Function, Node, Workflow
+
+    node = Node(Function(function=work), name="work")
+    node.inputs.barrier, node.inputs.modules = barrier, modules
+    node.iterables = ("index", list(range(count)))
+    workflow = Workflow("inside", base_dir=os.getcwd())
+    workflow.add_nodes([node])
+    workflow.run(n_procs=count, quiet=True)
+
+
+def pydra(count, barrier, modules):
+    from pydra.compose import python
+    from pydra.engine.submitter import Submitter
+
+    task = python.define(work)(barrier=barrier, modules=modules).split(index=list(range(count)))
+    with Submitter(cache_root=Path.cwd() / "cache", worker="cf", n_procs=count) as submitter:
+        submitter(task, raise_errors=True)
+
+
+def dask(count, barrier, modules):
+    from dask.distributed import Client, LocalCluster
+
+    with LocalCluster(n_workers=count, threads_per_worker=1, dashboard_address=None, silence_logs=50) as cluster:
+        with Client(cluster) as client:
+            client.gather([client.submit(work, i, barrier, modules) for i in range(count)])
+
+
+TOOLS = {"nipype_fork": multiproc("fork"), "nipype_forkserver": multiproc("forkserver"), "pydra": pydra, "dask": dask,
+         "nipype_on_pial": nipype(pial_plugin), "pial_python": pial_python}
+
+
+if __name__ == "__main__":
+    for module in IMPORTS[sys.argv[3]].split():
+        __import__(module)
+    TOOLS[sys.argv[1]](int(sys.argv[2]), sys.argv[4], IMPORTS[sys.argv[3]])
