@@ -5,37 +5,32 @@ import os
 import signal
 import time
 
-from graph import GRAPHS
 from place import GIB, HERE, descendants, figure, started
 
 SIZES, QUICK_SIZES = (10, 100, 1_000, 10_000, 100_000, 1_000_000), (10, 1_000)
-CAP_S, CAP_BYTES = 75, 6 * GIB
-LAUNCHES, LAUNCHES_S = 1_500, 6
+CAP_S, CAP_BYTES = 40, 6 * GIB
+LAUNCHES, LAUNCHES_S = 1_500, 4
 TRACED, TRACED_S = 12, 20
 POLL_S = 0.005
 
 
-def hold(place, turn, sizes=None):
+def hold(place, tool):
     """Memory of all processes of the tool but the step, at the moment when its first step runs and stays."""
-    return _grown(place, turn, sizes, _hold)
+    return _grown(place, tool, _hold)
 
 
-def steps(place, turn, sizes=None):
-    """Seconds per step while steps run one after the other, from the first 1,500 of them or 6 s of them; `copied` from
+def steps(place, tool):
+    """Seconds per step while steps run one after the other, from the first 1,500 of them or 4 s of them; `copied` from
     a second, traced run of the first 12."""
-    return _grown(place, turn, sizes, _steps)
+    return _grown(place, tool, _steps)
 
 
-def _grown(place, turn, sizes, measure):
-    results = {}
-    for tool in place.chosen(GRAPHS, turn):
-        results[tool] = []
-        for size in sizes or (QUICK_SIZES if place.quick else SIZES):
-            directory = place.fresh(f"{tool}-{size}")
-            one = {"nodes": size, **measure(place, tool, size, directory)}
-            results[tool].append(one)
-            if "stopped" in one:
-                break  # a larger graph would take longer
+def _grown(place, tool, measure):
+    results = []
+    for size in place.nodes or (QUICK_SIZES if place.quick else SIZES):
+        results.append({"nodes": size, **measure(place, tool, size, place.fresh(f"{tool}-{size}"))})
+        if "stopped" in results[-1]:
+            break  # a larger graph would take longer
     return results
 
 

@@ -2,7 +2,8 @@
 
 usage: inside.py TOOL W IMPORTS BARRIER      in a fresh directory; TOOL is a key of TOOLS, IMPORTS one of IMPORTS
 
-The user's own program imports the same as its steps, as one does that builds a workflow of these packages.
+The user's own program imports the same as its steps, as one does that builds a workflow of these packages; but for
+pial_thin, where it imports pial alone: there a workflow can be built without what its steps need.
 """
 
 import os
@@ -95,10 +96,10 @@ def dask(count, barrier, modules):
 
 
 TOOLS = {"nipype_fork": multiproc("fork"), "nipype_forkserver": multiproc("forkserver"), "pydra": pydra, "dask": dask,
-         "nipype_on_pial": nipype(pial_plugin), "pial_python": pial_python}
+         "nipype_on_pial": nipype(pial_plugin), "pial_python": pial_python, "pial_thin": pial_python}
 
 
 if __name__ == "__main__":
-    for module in IMPORTS[sys.argv[3]].split():
+    for module in IMPORTS[sys.argv[3]].split() if sys.argv[1] != "pial_thin" else []:
         __import__(module)
     TOOLS[sys.argv[1]](int(sys.argv[2]), sys.argv[4], IMPORTS[sys.argv[3]])

@@ -1,10 +1,9 @@
-"""Fat parents that start commands: time per launch, and what was copied and charged at each birth; one round at a time."""
+"""Fat parents that start commands: time per launch, and what was copied and charged at each birth."""
 
 import json
 import subprocess
 
 from place import HERE, started
-from ways import WAYS
 
 SIZES, QUICK_SIZES = (0, 1, 2, 4, 8), (0, 1)
 PRIMITIVES = ("fork_exec", "popen_preexec", "popen", "popen_37", "posix_spawn")
@@ -12,22 +11,14 @@ COUNT_PRIMITIVE, COUNT_OTHER, COUNT_TRACED = 15, 8, 2
 TIMEOUT_S = 45
 
 
-def launch(place, turn):
+def launch(place, way):
     """Seconds per launch from a parent of each size, untraced."""
-    return {way: _launch(place, way) for way in place.chosen(WAYS, turn)}
-
-
-def copies(place, turn):
-    """Address space copied at each birth, and commit charge of the machine at that moment, by births.c."""
-    return {way: _copies(place, way) for way in place.chosen(WAYS, turn)}
-
-
-def _launch(place, way):
     count = COUNT_PRIMITIVE if way in PRIMITIVES else COUNT_OTHER
     return _reports(place, way, count, place.fresh(way))
 
 
-def _copies(place, way):
+def copies(place, way):
+    """Address space copied at each birth, and commit charge of the machine at that moment, by births.c."""
     directory = place.fresh(way)
     events_file = directory / "births"
     reports = _reports(place, way, COUNT_TRACED, directory, [place.births, events_file])

@@ -18,6 +18,7 @@ PEERS, SNAKEMAKE = RESULTS / "peers", RESULTS / "snakemake"
 OLD_PYTHONS = ("3.7", "3.8", "3.9")  # whose subprocess forks: vfork came with 3.10
 PACKAGES = ("nipype", "pydra", "dask", "distributed", "nilearn", "numpy", "networkx", "scipy")
 GIB = 1 << 30
+TURN = 5  # contestants by which the order moves on from round to round
 
 
 class Place:
@@ -31,6 +32,7 @@ class Place:
         self.snakemake = SNAKEMAKE / "bin/snakemake"
         self.births, self.tick = (self._compiled(name) for name in ("births", "tick"))
         self.only = options.only.split(",") if options.only else None
+        self.nodes = [int(size) for size in options.nodes.split(",")] if options.nodes else None
         self.missing = {}
 
     def environment(self, **more):
@@ -45,7 +47,7 @@ class Place:
     def chosen(self, names, turn=0):
         """Those of `names` that take part, in another order each round."""
         kept = [name for name in names if (not self.only or name in self.only) and self._can(name)]
-        first = turn % max(1, len(kept))
+        first = turn * TURN % max(1, len(kept))
         return kept[first:] + kept[:first]
 
     def _can(self, name):

@@ -9,15 +9,20 @@ import shutil
 import signal
 import sys
 import tempfile
+import time
 
 import growth
 import launch
 import strict
 import workers
+from graph import GRAPHS
 from place import HERE, RESULTS, Place, machine
+from ways import WAYS
 
-EXPERIMENTS = {"launch": launch.launch, "copies": launch.copies, "strict": strict.strict, "limited": strict.limited,
-               "hold": growth.hold, "steps": growth.steps, "workers": workers.workers}
+# What each measures of one contestant, and the contestants.
+EXPERIMENTS = {"launch": (launch.launch, WAYS), "copies": (launch.copies, WAYS), "strict": (strict.strict, WAYS),
+               "limited": (strict.limited, WAYS), "hold": (growth.hold, GRAPHS), "steps": (growth.steps, GRAPHS),
+               "workers": (workers.workers, workers.CONTESTANTS)}
 
 
 def main():
@@ -29,35 +34,42 @@ def main():
         for name in EXPERIMENTS if options.experiment == "all" else [options.experiment]:
             _run(place, name, options)
         for name, reason in place.missing.items():
-            print(f"{name} is left out: {reason}", file=sys.stderr)
+            print(f"{name}: {reason}", file=sys.stderr)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
 
 
 def _run(place, name, options):
+    """Ends a round that was begun, then makes new ones; the file is written after each contestant."""
     path = RESULTS / f"memory-{name}{'-quick' if options.quick else ''}.json"
     kept = json.loads(path.read_text()) if path.exists() and not options.fresh else {"rounds": []}
     kept["machine"] = machine(place)
-    narrowed = {"imports": options.imports.split(",")} if options.imports and name == "workers" else {}
-    if options.nodes and name in ("hold", "steps"):
-        narrowed = {"sizes": [int(size) for size in options.nodes.split(",")]}
+    measure, contestants = EXPERIMENTS[name]
+    start = time.monotonic()
     for _ in range(options.rounds):
-        turn = len(kept["rounds"])
-        print(f"{name}: round {turn + 1}", file=sys.stderr, flush=True)
-        kept["rounds"].append(EXPERIMENTS[name](place, turn, **narrowed))
-        path.write_text(json.dumps(kept, indent=1) + "\n")
-    print(f"{path}: {len(kept['rounds'])} rounds; `python3 {HERE.name}/page.py --results` condenses them")
+        rounds = kept["rounds"]
+        if not rounds or set(place.chosen(contestants)) <= set(rounds[-1]):
+            rounds.append({})
+        for one in place.chosen(contestants, len(rounds) - 1):
+            if one not in rounds[-1]:
+                if options.seconds and time.monotonic() - start > options.seconds:
+                    print(f"{name}: round {len(rounds)} is not at its end; run it again", file=sys.stderr)
+                    return
+                began = time.monotonic()
+                rounds[-1][one] = measure(place, one)
+                path.write_text(json.dumps(kept, indent=1) + "\n")
+                print(f"{name}: round {len(rounds)}, {one}: {time.monotonic() - began:.1f} s", file=sys.stderr, flush=True)
 
 
 def _options():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("experiment", nargs="?", default="all", choices=[*EXPERIMENTS, "all"],
-                        help="; ".join(f"{name}: {run.__doc__}" for name, run in EXPERIMENTS.items()))
+                        help="; ".join(f"{name}: {run.__doc__}" for name, (run, _) in EXPERIMENTS.items()))
     parser.add_argument("--quick", action="store_true", help="few and small sizes; kept apart from the real results")
     parser.add_argument("--rounds", type=int, default=1, metavar="N", help="rounds to add (1)")
     parser.add_argument("--fresh", action="store_true", help="forget the rounds taken before")
     parser.add_argument("--only", metavar="A,B", help="only these contestants, by their names in the results")
-    parser.add_argument("--imports", metavar="A,B", help="workers: only these of nothing, numpy, pipeline")
+    parser.add_argument("--seconds", type=float, metavar="S", help="begin no further contestant after so long; run again")
     parser.add_argument("--nodes", metavar="A,B", help="hold, steps: only these numbers of nodes")
     parser.add_argument("--pial", default=HERE.parent.parent / "target/release/pial", metavar="PATH", help="the program")
     parser.add_argument("--python", metavar="PATH", help="the interpreter with the peers (bench/results/peers)")

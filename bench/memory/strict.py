@@ -14,8 +14,7 @@ import time
 from contextlib import contextmanager
 from pathlib import Path
 
-from place import GIB, HERE, committed, figure, started
-from ways import WAYS
+from place import GIB, HERE, committed, started
 
 SIZES, QUICK_SIZES = (1, 2, 3, 4, 5, 6, 8, 10), (1, 4, 6)
 OVERCOMMIT = Path("/proc/sys/vm/overcommit_memory")
@@ -25,18 +24,25 @@ TIMEOUT_S = 40
 LIMITED_GIB, LIMIT_GIB = 4, 6
 
 
-def strict(place, turn):
-    """vm.overcommit_memory=2: for each way, what became of a launch at each size, up to the first that failed."""
+def strict(place, way):
+    """vm.overcommit_memory=2: what became of a launch at each size, up to the first that failed."""
     if os.geteuid() != 0:
         sys.exit("bench: strict needs root: it sets vm.overcommit_memory for some seconds")
     sizes = QUICK_SIZES if place.quick else SIZES
-    return {"commit_limit_bytes": figure("/proc/meminfo", "CommitLimit"), "committed_bytes": committed(),
-            "ways": {way: _ladder(place, way, sizes) for way in place.chosen(WAYS, turn)}}
+    return {"committed_bytes": committed(), "outcomes": _ladder(place, way, sizes)}
 
 
-def limited(place, turn):
+def limited(place, way):
     """`ulimit -v`: a parent of 4 GiB whose processes may have 6 GiB of address space each."""
-    return {way: _limited(place, way) for way in place.chosen(WAYS, turn)}
+    def limit():
+        resource.setrlimit(resource.RLIMIT_AS, (LIMIT_GIB * GIB, LIMIT_GIB * GIB))
+
+    with _gated(place, way, [LIMITED_GIB], preexec_fn=limit) as process:
+        if _line(process) is None:
+            return {"outcome": "died", "error": "before its first launch"}
+        process.stdin.write(b"go\n")
+        process.stdin.flush()
+        return _outcome(_line(process), process)
 
 
 def _ladder(place, way, sizes):
@@ -54,18 +60,6 @@ def _ladder(place, way, sizes):
             if outcomes[-1]["outcome"] != "finished":
                 break
     return outcomes
-
-
-def _limited(place, way):
-    def limit():
-        resource.setrlimit(resource.RLIMIT_AS, (LIMIT_GIB * GIB, LIMIT_GIB * GIB))
-
-    with _gated(place, way, [LIMITED_GIB], preexec_fn=limit) as process:
-        if _line(process) is None:
-            return {"outcome": "died", "error": "before its first launch"}
-        process.stdin.write(b"go\n")
-        process.stdin.flush()
-        return _outcome(_line(process), process)
 
 
 def _outcome(report, process):

@@ -10,11 +10,13 @@ WORKERS, QUICK_WORKERS = (1, 2, 4, 8), (2,)
 TIMEOUT_S = 90
 
 
-def workers(place, turn, imports=None):
+CONTESTANTS = [f"{imports}/{tool}" for imports in IMPORTS for tool in TOOLS]
+
+
+def workers(place, name):
     """PSS, RSS, VMS and commit charge summed over the tree: the user's program, the tool's processes, the steps."""
-    return {name: {tool: [_inside(place, tool, count, name) for count in (QUICK_WORKERS if place.quick else WORKERS)]
-                   for tool in place.chosen(TOOLS, turn)}
-            for name in imports or IMPORTS}
+    imports, tool = name.split("/")
+    return [_inside(place, tool, count, imports) for count in (QUICK_WORKERS if place.quick else WORKERS)]
 
 
 def _inside(place, tool, count, imports):
