@@ -62,7 +62,18 @@ def reading(results, large):
                  f"- nipype's nodes on pial copy {size(middle(on_pial, 'copied_vm_bytes'))} and add "
                  f"{size(middle(on_pial, 'charged_bytes'))}: Python steps are forks, of an interpreter that has nipype and not the "
                  "graph. It does not grow with the parent.")
+    agreed = [way for way, at in results.get("profiled", {}).items()
+              if large in at and alike(middle(at[large], "copied_vm_bytes"), middle(births[way][large], "copied_vm_bytes"))]
+    if results.get("profiled"):
+        other = [WAYS[way][0] for way in results["profiled"] if way not in agreed]
+        lines.append(f"- `pial profile --method exact`, a tracer of its own, finds the same largest copy, within 1 %, for "
+                     f"{len(agreed)} of {len(results['profiled'])} ways" + (f" (not: {', '.join(other)})." if other else "."))
     return "\n".join(lines)
+
+
+def alike(one, other):
+    """Whether two sizes are the same within 1 % or 1 MB."""
+    return abs(one - other) <= max(0.01 * other, MB)
 
 
 def number_of(at, key):

@@ -7,7 +7,7 @@ from place import HERE, started
 
 SIZES, QUICK_SIZES = (0, 1, 2, 4, 8), (0, 1)
 PRIMITIVES = ("fork_exec", "popen_preexec", "popen", "popen_37", "posix_spawn")
-COUNT_PRIMITIVE, COUNT_OTHER, COUNT_TRACED = 15, 8, 2
+COUNT_PRIMITIVE, COUNT_OTHER, COUNT_TRACED = 8, 8, 2
 TIMEOUT_S = 45
 
 
@@ -26,6 +26,24 @@ def copies(place, way):
     ends = [report["t_s"] for report in reports[1:]] + [float("inf")]
     return [_copied(report, [e for e in events if report["t_s"] <= e["t_s"] < until])
             for report, until in zip(reports, ends)]
+
+
+def profiled(place, way):
+    """The largest copy at the largest size by `pial profile --method exact`, to be held against births.c."""
+    directory, size = place.fresh(way), (QUICK_SIZES if place.quick else SIZES)[-1]
+    python = place.old_python if way == "popen_37" else place.python
+    command = [place.binary, "profile", "--method", "exact", "--json", directory / "profile", "--",
+               python, HERE / "parent.py", way, size, COUNT_TRACED]
+    with started(command, directory, place.environment()) as process:
+        try:
+            process.wait(TIMEOUT_S)
+        except subprocess.TimeoutExpired:
+            return {"error": "hung"}
+    if not (directory / "profile").exists():
+        return {"error": (directory / "printed").read_text(errors="replace").strip()[-300:]}
+    births = [one["birth"] for one in json.loads((directory / "profile").read_text())["processes"] if one.get("birth")]
+    copied = [birth["vm_bytes"] for birth in births if not birth.get("shared")]
+    return {"gib": size, "births": len(births), "copied_vm_bytes": max(copied, default=0)}
 
 
 def _copied(report, events):

@@ -20,8 +20,8 @@ from place import HERE, RESULTS, Place, machine
 from ways import WAYS
 
 # What each measures of one contestant, and the contestants.
-EXPERIMENTS = {"launch": (launch.launch, WAYS), "copies": (launch.copies, WAYS), "strict": (strict.strict, WAYS),
-               "limited": (strict.limited, WAYS), "hold": (growth.hold, GRAPHS), "steps": (growth.steps, GRAPHS),
+EXPERIMENTS = {"launch": (launch.launch, WAYS), "copies": (launch.copies, WAYS), "profiled": (launch.profiled, WAYS),
+               "strict": (strict.strict, WAYS), "limited": (strict.limited, WAYS), "hold": (growth.hold, GRAPHS), "steps": (growth.steps, GRAPHS),
                "workers": (workers.workers, workers.CONTESTANTS)}
 
 

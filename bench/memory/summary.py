@@ -6,7 +6,7 @@ from statistics import median
 from place import HERE, RESULTS
 
 COMMITTED = HERE.parent.parent / "docs/memory/results.json"
-EXPERIMENTS = ("launch", "copies", "strict", "limited", "hold", "steps", "workers")
+EXPERIMENTS = ("launch", "copies", "profiled", "strict", "limited", "hold", "steps", "workers")
 
 
 def condense(results=RESULTS, suffix=""):
@@ -48,6 +48,16 @@ def copies(rounds):
     return _spread(kept)
 
 
+def profiled(rounds):
+    kept = {}
+    for way, one in _each(rounds):
+        if "gib" in one:
+            at = kept.setdefault(way, {}).setdefault(str(one["gib"]), {"births": [], "copied_vm_bytes": []})
+            at["births"].append(one["births"])
+            at["copied_vm_bytes"].append(one["copied_vm_bytes"])
+    return _spread(kept)
+
+
 def strict(rounds):
     kept, before = {}, []
     for way, one in _each(rounds):
@@ -83,7 +93,7 @@ def workers(rounds):
     return {imports: _spread(tools) for imports, tools in kept.items()}
 
 
-CONDENSERS = {"launch": launch, "copies": copies, "strict": strict, "limited": limited, "hold": hold, "steps": steps,
+CONDENSERS = {"launch": launch, "copies": copies, "profiled": profiled, "strict": strict, "limited": limited, "hold": hold, "steps": steps,
               "workers": workers}
 
 
