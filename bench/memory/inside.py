@@ -1,4 +1,4 @@
-"""Has W steps of one tool inside at the same time, each with some imports, until a sampler has seen them. Measures nothing.
+"""Has W steps of one tool inside at the same time, with some imports, until a sampler saw them. Measures nothing.
 
 usage: inside.py TOOL W IMPORTS BARRIER      in a fresh directory; TOOL is a key of TOOLS, IMPORTS one of IMPORTS
 
@@ -45,7 +45,8 @@ def nipype(plugin_of):
 
         logging.getLogger("nipype").setLevel(logging.CRITICAL)
         config.set("execution", "poll_sleep_duration", str(ways.POLL_S))
-        node = Node(Function(input_names=["index", "barrier", "modules"], output_names=["out"], function=work), name="work")
+        function = Function(input_names=["index", "barrier", "modules"], output_names=["out"], function=work)
+        node = Node(function, name="work")
         node.inputs.barrier, node.inputs.modules = barrier, modules
         node.iterables = ("index", list(range(count)))
         workflow = Workflow(name="inside", base_dir=os.getcwd())

@@ -68,9 +68,11 @@ def _reports(place, way, count, directory, before=()):
     python = place.old_python if way == "popen_37" else place.python
     sizes = ",".join(map(str, QUICK_SIZES if place.quick else SIZES))
     command = [*before, python, HERE / "parent.py", way, sizes, count]
-    with open(directory / "reports", "wb") as output, started(command, directory, place.environment(), stdout=output) as process:
-        try:
-            process.wait(TIMEOUT_S)
-        except subprocess.TimeoutExpired:
-            place.missing[way] = f"it hung once, for {TIMEOUT_S} s; what it had said by then is kept"
+    environment = place.environment()
+    with open(directory / "reports", "wb") as output:
+        with started(command, directory, environment, stdout=output) as process:
+            try:
+                process.wait(TIMEOUT_S)
+            except subprocess.TimeoutExpired:
+                place.missing[way] = f"it hung once, for {TIMEOUT_S} s; what it had said by then is kept"
     return [json.loads(line) for line in (directory / "reports").read_text().splitlines()]

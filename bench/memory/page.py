@@ -29,7 +29,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--results", action="store_true", help="take the results of run.py in bench/results first")
     parser.add_argument("--quick", action="store_true", help="with --results: those of --quick")
-    parser.add_argument("--check", action="store_true", help="write nothing; exit 1 when a file is not what it would be")
+    parser.add_argument("--check", action="store_true", help="write nothing; exit 1 where a file would change")
     options = parser.parse_args()
     if options.results:
         condensed = summary.condense(suffix="-quick" if options.quick else "")

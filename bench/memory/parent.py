@@ -1,6 +1,7 @@
 """A fat parent: grows to each size in turn and starts commands in one way; measures time, and says what happened.
 
-usage: parent.py WAY SIZES COUNT [GATED]     SIZES: whole GiB apart by commas; GATED: waits for a line before each launch
+usage: parent.py WAY SIZES COUNT [GATED]
+SIZES: whole GiB apart by commas; GATED: waits for a line of input before each launch
 
 One line of JSON per size goes to standard output: `gib`, `committed_bytes` of the machine before the first launch, when
 that was (`t_s`, CLOCK_MONOTONIC), what the way returned, or `error`. Python 3.7 reads this.
@@ -29,7 +30,8 @@ def main():
             for size in sizes:
                 while len(ballast) < size:
                     ballast.append(touched(GIB))
-                report = {"gib": size, "committed_bytes": committed(), "vm_bytes": own("VmSize"), "t_s": time.monotonic()}
+                report = {"gib": size, "committed_bytes": committed(), "vm_bytes": own("VmSize")}
+                report["t_s"] = time.monotonic()
                 if len(sys.argv) > 4:
                     say(output, {"ready": size})
                     sys.stdin.readline()

@@ -1,10 +1,10 @@
-"""Draws the pictures of docs/memory.md as SVG, readable on light and dark pages; knows no experiment, only rows and lines."""
+"""Draws the pictures of docs/memory.md as SVG, for light and dark pages; knows no experiment, only rows and lines."""
 
 from html import escape
 from math import ceil, floor, log10
 
-# Colours that most people tell apart (after Okabe and Ito), for a light and for a dark ground. No CSS variables: not every
-# program that shows SVG knows them.
+# Colours that most people tell apart (after Okabe and Ito), for a light and for a dark ground. No CSS variables: not
+# every program that shows SVG knows them.
 LIGHT = ("#0072b2", "#d55e00", "#a67c00", "#008060", "#a0479a", "#6e7781", "#2f9fd8", "#7a5230")
 DARK = ("#58a6ff", "#ff8c42", "#e3b341", "#3fb98a", "#d98fd3", "#9198a1", "#7cc7f0", "#c19a6b")
 
@@ -31,7 +31,7 @@ LABELS = 250
 
 
 def bars(title, unit, rows, note=""):
-    """Rows of (label, colour, dark part, whole, text): horizontal bars from zero, in `unit`, with the text at the end."""
+    """Rows of (label, colour, dark part, whole, text): bars from zero, in `unit`, with the text at the end."""
     top, room = 58, WIDTH - LABELS - 90
     largest = max(row[3] for row in rows) or 1
     height = top + ROW * len(rows) + 34
@@ -42,10 +42,15 @@ def bars(title, unit, rows, note=""):
     out.append(_text(LABELS + room + 8, top - 12, unit, "soft small"))
     for at, (label, colour, part, whole, text) in enumerate(rows):
         y = top + at * ROW
-        out += [_text(LABELS - 8, y + 13, label, "ink", "end"),
-                f'<rect class="f{colour} faint" x="{LABELS}" y="{y + 3}" width="{room * whole / largest:.1f}" height="13"/>',
-                f'<rect class="f{colour}" x="{LABELS}" y="{y + 3}" width="{room * part / largest:.1f}" height="13"/>',
-                _text(LABELS + room * whole / largest + 6, y + 13, text, "soft small")]
+        out += [
+            _text(LABELS - 8, y + 13, label, "ink", "end"),
+            (
+                f'<rect class="f{colour} faint" x="{LABELS}" y="{y + 3}" width="{room * whole / largest:.1f}"'
+                ' height="13"/>'
+            ),
+            f'<rect class="f{colour}" x="{LABELS}" y="{y + 3}" width="{room * part / largest:.1f}" height="13"/>',
+            _text(LABELS + room * whole / largest + 6, y + 13, text, "soft small"),
+        ]
     return _close(out, note, height)
 
 
@@ -58,16 +63,20 @@ def pairs(title, unit, rows, note=""):
     height = top + ROW * len(rows) + 34
     out = _open(height, title)
     for power in range(low, high + 1):
-        out += [_grid(place(10.0**power), top - 6, place(10.0**power), height - 30),
-                _text(place(10.0**power), top - 12, f"{10.0**power:g}", "soft small", "middle")]
+        out += [
+            _grid(place(10.0**power), top - 6, place(10.0**power), height - 30),
+            _text(place(10.0**power), top - 12, f"{10.0**power:g}", "soft small", "middle"),
+        ]
     out.append(_text(LABELS + room + 24, top - 12, unit, "soft small"))
     for at, (label, colour, before, after) in enumerate(rows):
         y = top + at * ROW + 9
-        out += [_text(LABELS - 8, y + 4, label, "ink", "end"),
-                f'<line class="s{colour} line" x1="{place(before):.1f}" y1="{y}" x2="{place(after):.1f}" y2="{y}"/>',
-                f'<circle class="s{colour} ring ground" cx="{place(before):.1f}" cy="{y}" r="4.5"/>',
-                f'<circle class="f{colour}" cx="{place(after):.1f}" cy="{y}" r="4.5"/>',
-                _text(max(place(before), place(after)) + 10, y + 4, _short(after), "soft small")]
+        out += [
+            _text(LABELS - 8, y + 4, label, "ink", "end"),
+            f'<line class="s{colour} line" x1="{place(before):.1f}" y1="{y}" x2="{place(after):.1f}" y2="{y}"/>',
+            f'<circle class="s{colour} ring ground" cx="{place(before):.1f}" cy="{y}" r="4.5"/>',
+            f'<circle class="f{colour}" cx="{place(after):.1f}" cy="{y}" r="4.5"/>',
+            _text(max(place(before), place(after)) + 10, y + 4, _short(after), "soft small"),
+        ]
     return _close(out, note, height)
 
 
@@ -84,9 +93,11 @@ def lines(title, panels, note="", height=330):
         place_x = _scale(xs, left, right, log_x)
         place_y = _scale(ys, height - bottom, top, log_y)
         out += _axes(place_x, place_y, left, right, height - bottom, top, log_x, log_y, xs, ys, series)
-        out += [_text((left + right) / 2, height - bottom + 34, x_name, "soft small", "middle"),
-                _text(left - 4, top - 14, y_name, "soft small", "start" if number == 0 else "end") if number == 0 else "",
-                _text((left + right) / 2, top - 30, name, "ink", "middle") if name else ""]
+        out += [
+            _text((left + right) / 2, height - bottom + 34, x_name, "soft small", "middle"),
+            _text(left - 4, top - 14, y_name, "soft small", "start" if number == 0 else "end") if number == 0 else "",
+            _text((left + right) / 2, top - 30, name, "ink", "middle") if name else "",
+        ]
         for _, colour, points in series:
             path = " ".join(f"{place_x(x):.1f},{place_y(y):.1f}" for x, y in points)
             out.append(f'<polyline class="s{colour} line" points="{path}"/>')
@@ -101,13 +112,21 @@ def grid(title, columns, rows, column_name, note=""):
     top, wide = 70, (WIDTH - LABELS - 20) / len(columns)
     height = top + ROW * len(rows) + 34
     out = _open(height, title) + [_text(LABELS, top - 26, column_name, "soft small")]
-    out += [_text(LABELS + wide * (i + 0.5), top - 8, str(column), "soft small", "middle") for i, column in enumerate(columns)]
+    out += [
+        _text(LABELS + wide * (i + 0.5), top - 8, str(column), "soft small", "middle")
+        for i, column in enumerate(columns)
+    ]
     for at, (label, cells) in enumerate(rows):
         y = top + at * ROW
         out.append(_text(LABELS - 8, y + 14, label, "ink", "end"))
         for i, (kind, text) in enumerate(cells):
-            out += [f'<rect class="{kind}" x="{LABELS + wide * i + 1:.1f}" y="{y + 1}" width="{wide - 2:.1f}" height="{ROW - 2}" rx="3"/>',
-                    _text(LABELS + wide * (i + 0.5), y + 14, text, "ink small", "middle")]
+            out += [
+                (
+                    f'<rect class="{kind}" x="{LABELS + wide * i + 1:.1f}" y="{y + 1}" width="{wide - 2:.1f}"'
+                    f' height="{ROW - 2}" rx="3"/>'
+                ),
+                _text(LABELS + wide * (i + 0.5), y + 14, text, "ink small", "middle"),
+            ]
     return _close(out, note, height)
 
 
@@ -116,16 +135,20 @@ def _end_labels(series, place_x, place_y, right, top, bottom):
     out, last = [], top - 15
     for y, x, label, colour in wanted:
         last = max(y, last + 15)
-        out += [f'<line class="grid" x1="{x + 4:.1f}" y1="{y:.1f}" x2="{right + 8:.1f}" y2="{last:.1f}"/>',
-                _text(right + 11, last + 4, label, f"f{colour}")]
+        out += [
+            f'<line class="grid" x1="{x + 4:.1f}" y1="{y:.1f}" x2="{right + 8:.1f}" y2="{last:.1f}"/>',
+            _text(right + 11, last + 4, label, f"f{colour}"),
+        ]
     return out
 
 
 def _axes(place_x, place_y, left, right, bottom, top, log_x, log_y, xs, ys, series):
     out = []
     for value in _powers(ys) if log_y else _ticks(ys[1]):
-        out += [_grid(left, place_y(value), right, place_y(value)),
-                _text(left - 6, place_y(value) + 4, _short(value), "soft small", "end")]
+        out += [
+            _grid(left, place_y(value), right, place_y(value)),
+            _text(left - 6, place_y(value) + 4, _short(value), "soft small", "end"),
+        ]
     marks = _powers(xs) if log_x else sorted({x for *_, points in series for x, _ in points})
     for value in marks:
         out.append(_text(place_x(value), bottom + 16, _short(value), "soft small", "middle"))
@@ -172,9 +195,13 @@ def _text(x, y, text, kind, anchor="start"):
 
 
 def _open(height, title):
-    return [f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" role="img">',
-            f"<title>{escape(title)}</title>", f"<style>{STYLE}\n</style>",
-            f'<rect class="ground" width="{WIDTH}" height="{height}" rx="8"/>', _text(16, 24, title, "ink title")]
+    return [
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" role="img">',
+        f"<title>{escape(title)}</title>",
+        f"<style>{STYLE}\n</style>",
+        f'<rect class="ground" width="{WIDTH}" height="{height}" rx="8"/>',
+        _text(16, 24, title, "ink title"),
+    ]
 
 
 def _close(out, note, height):

@@ -18,6 +18,7 @@ PEERS, SNAKEMAKE = RESULTS / "peers", RESULTS / "snakemake"
 OLD_PYTHONS = ("3.7", "3.8", "3.9")  # whose subprocess forks: vfork came with 3.10
 PACKAGES = ("nipype", "pydra", "dask", "distributed", "nilearn", "numpy", "networkx", "scipy")
 GIB = 1 << 30
+VERSION = "import platform; print(platform.python_version())"
 TURN = 5  # contestants by which the order moves on from round to round
 
 
@@ -72,7 +73,8 @@ def started(command, directory, environment, **options):
     """A process in a session of its own; what is left of its group at the end is killed."""
     with open(directory / "printed", "ab") as printed:
         process = subprocess.Popen(list(map(str, command)), cwd=directory, env=environment, stderr=printed,
-                                   start_new_session=True, **{"stdin": subprocess.DEVNULL, "stdout": printed, **options})
+                                   start_new_session=True,
+                                   **{"stdin": subprocess.DEVNULL, "stdout": printed, **options})
     try:
         yield process
     finally:
@@ -126,12 +128,13 @@ def machine(place):
     versions = json.loads(said(place.python, "-c", listing) or "{}")
     pages = Path("/sys/kernel/mm/transparent_hugepage/enabled")
     return {
-        "cpus": len(os.sched_getaffinity(0)), "system": f"{platform.system()} {platform.release()} {platform.machine()}",
+        "cpus": len(os.sched_getaffinity(0)),
+        "system": f"{platform.system()} {platform.release()} {platform.machine()}",
         "memory_bytes": figure("/proc/meminfo", "MemTotal"), "swap_bytes": figure("/proc/meminfo", "SwapTotal"),
         "commit_limit_bytes": figure("/proc/meminfo", "CommitLimit"),
         "huge_pages": pages.read_text().strip() if pages.exists() else None,
-        "python": said(place.python, "-c", "import platform; print(platform.python_version())"),
-        "old_python": place.old_python and said(place.old_python, "-c", "import platform; print(platform.python_version())"),
+        "python": said(place.python, "-c", VERSION),
+        "old_python": place.old_python and said(place.old_python, "-c", VERSION),
         "snakemake": said(place.snakemake, "--version"), "pial": said(place.binary, "--version"),
         "pial_commit": said("git", "-C", HERE, "rev-parse", "--short=12", "HEAD"), "versions": versions,
         "measured": time.strftime("%Y-%m-%d"),

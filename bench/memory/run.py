@@ -21,7 +21,8 @@ from ways import WAYS
 
 # What each measures of one contestant, and the contestants.
 EXPERIMENTS = {"launch": (launch.launch, WAYS), "copies": (launch.copies, WAYS), "profiled": (launch.profiled, WAYS),
-               "strict": (strict.strict, WAYS), "limited": (strict.limited, WAYS), "hold": (growth.hold, GRAPHS), "steps": (growth.steps, GRAPHS),
+               "strict": (strict.strict, WAYS), "limited": (strict.limited, WAYS),
+               "hold": (growth.hold, GRAPHS), "steps": (growth.steps, GRAPHS),
                "workers": (workers.workers, workers.CONTESTANTS)}
 
 
@@ -58,7 +59,8 @@ def _run(place, name, options):
                 began = time.monotonic()
                 rounds[-1][one] = measure(place, one)
                 path.write_text(json.dumps(kept, indent=1) + "\n")
-                print(f"{name}: round {len(rounds)}, {one}: {time.monotonic() - began:.1f} s", file=sys.stderr, flush=True)
+                taken_s = time.monotonic() - began
+                print(f"{name}: round {len(rounds)}, {one}: {taken_s:.1f} s", file=sys.stderr, flush=True)
 
 
 def _options():
@@ -69,11 +71,13 @@ def _options():
     parser.add_argument("--rounds", type=int, default=1, metavar="N", help="rounds to add (1)")
     parser.add_argument("--fresh", action="store_true", help="forget the rounds taken before")
     parser.add_argument("--only", metavar="A,B", help="only these contestants, by their names in the results")
-    parser.add_argument("--seconds", type=float, metavar="S", help="begin no further contestant after so long; run again")
+    parser.add_argument("--seconds", type=float, metavar="S", help="begin nothing further after so long; run again")
     parser.add_argument("--nodes", metavar="A,B", help="hold, steps: only these numbers of nodes")
-    parser.add_argument("--pial", default=HERE.parent.parent / "target/release/pial", metavar="PATH", help="the program")
+    parser.add_argument("--pial", default=HERE.parent.parent / "target/release/pial", metavar="PATH",
+                        help="the program")
     parser.add_argument("--python", metavar="PATH", help="the interpreter with the peers (bench/results/peers)")
-    parser.add_argument("--old-python", metavar="PATH", help="a Python before 3.10 (the first of pyenv's, python3.7 ...)")
+    parser.add_argument("--old-python", metavar="PATH",
+                        help="a Python before 3.10 (the first of pyenv's, python3.7 ...)")
     return parser.parse_args()
 
 

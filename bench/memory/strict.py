@@ -1,7 +1,7 @@
 """Which ways to start a command die, and at which size of the parent, where overcommitting is forbidden; needs root.
 
-The machine is strict only from the moment when the parent has its memory until its launch has ended, and a process of its
-own undoes it, also when this one is killed."""
+The machine is strict only from the moment when the parent has its memory until its launch has ended, and a process of
+its own undoes it, also when this one is killed."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""Condenses the rounds of all experiments into docs/memory/results.json: medians with the smallest and largest value."""
+"""Condenses the rounds of all experiments into docs/memory/results.json: medians, smallest and largest values."""
 
 import json
 from statistics import median
@@ -93,7 +93,8 @@ def workers(rounds):
     return {imports: _spread(tools) for imports, tools in kept.items()}
 
 
-CONDENSERS = {"launch": launch, "copies": copies, "profiled": profiled, "strict": strict, "limited": limited, "hold": hold, "steps": steps,
+CONDENSERS = {"launch": launch, "copies": copies, "profiled": profiled, "strict": strict, "limited": limited,
+              "hold": hold, "steps": steps,
               "workers": workers}
 
 

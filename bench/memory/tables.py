@@ -10,14 +10,31 @@ MEASURES = (("pss_bytes", "PSS"), ("rss_bytes", "RSS"), ("vm_bytes", "VMS"), ("c
 def launches(results):
     """One row per way: what a birth copied, what the machine was charged, and milliseconds per launch."""
     large = largest(results["launch"])
-    rows = [["", f"copied, parent {large} GiB", "copies", "charged", "ms, parent 0 GiB", f"ms, parent {large} GiB",
-             "ms to start the pool"]]
+    rows = [
+        [
+            "",
+            f"copied, parent {large} GiB",
+            "copies",
+            "charged",
+            "ms, parent 0 GiB",
+            f"ms, parent {large} GiB",
+            "ms to start the pool",
+        ]
+    ]
     for way, (label, _) in WAYS.items():
         times, births = results["launch"].get(way, {}), results["copies"].get(way, {})
         copied, last = births.get(large, {}), times.get(large, {})
-        rows.append([label, size(middle(copied, "copied_vm_bytes")), number(middle(copied, "large_copies")),
-                     size(middle(copied, "charged_bytes")), milliseconds(times.get("0", {}), "launch_s"),
-                     milliseconds(last, "launch_s"), milliseconds(last, "setup_s")])
+        rows.append(
+            [
+                label,
+                size(middle(copied, "copied_vm_bytes")),
+                number(middle(copied, "large_copies")),
+                size(middle(copied, "charged_bytes")),
+                milliseconds(times.get("0", {}), "launch_s"),
+                milliseconds(last, "launch_s"),
+                milliseconds(last, "setup_s"),
+            ]
+        )
     return markdown(rows)
 
 
@@ -29,9 +46,13 @@ def copied_picture(results):
         if at:
             copied, charged = middle(at, "copied_private_bytes"), max(middle(at, "charged_bytes"), 0)
             rows.append((label, colour, min(copied, charged) / GB, charged / GB, size(charged)))
-    return picture.bars(f"Commit charge added by starting commands from a parent of {large} GiB", "GB", rows,
-                        "dark: private memory of the largest copy that a birth made; the whole bar: the highest charge above "
-                        "what was there before")
+    return picture.bars(
+        f"Commit charge added by starting commands from a parent of {large} GiB",
+        "GB",
+        rows,
+        "dark: private memory of the largest copy that a birth made; the whole bar: the highest charge above "
+        "what was there before",
+    )
 
 
 def time_picture(results):
@@ -41,8 +62,9 @@ def time_picture(results):
         at = results["launch"].get(way, {})
         if "launch_s" in at.get("0", {}) and "launch_s" in at.get(large, {}):
             rows.append((label, colour, *(middle(at[gib], "launch_s") * 1e3 for gib in ("0", large))))
-    return picture.pairs("Time per command", "ms", rows,
-                         f"ring: parent of 0 GiB; disc: parent of {large} GiB; medians, logarithmic")
+    return picture.pairs(
+        "Time per command", "ms", rows, f"ring: parent of 0 GiB; disc: parent of {large} GiB; medians, logarithmic"
+    )
 
 
 def strict_picture(results):
@@ -52,41 +74,64 @@ def strict_picture(results):
     for way, (label, _) in WAYS.items():
         if way in ways:
             rows.append((label, [_verdict(ways[way].get(str(gib))) for gib in columns]))
-    return picture.grid("Starting two commands where overcommitting is forbidden", columns, rows, "GiB in the parent",
-                        "a way is not tried again above the size at which it failed")
+    return picture.grid(
+        "Starting two commands where overcommitting is forbidden",
+        columns,
+        rows,
+        "GiB in the parent",
+        "a way is not tried again above the size at which it failed",
+    )
 
 
 def _verdict(at):
     if not at:
         return ("none", "")
     worst = next((word for word in ("hung", "died", "failed") if word in at["outcomes"]), "finished")
-    return ("good", "runs") if worst == "finished" else ("bad", worst if worst != "failed" else "no memory")
+    return ("good", "runs") if worst == "finished" else ("bad", worst)
 
 
 def hold_picture(results):
-    series = [(label, colour, points(results["hold"].get(tool, {}), "pss_bytes", MB))
-              for tool, (label, colour) in GRAPHS.items()]
+    series = [
+        (label, colour, points(results["hold"].get(tool, {}), "pss_bytes", MB))
+        for tool, (label, colour) in GRAPHS.items()
+    ]
     panel = ("", "steps in the graph", "MB", True, True, [one for one in series if one[2]])
-    return picture.lines("Memory of the tool when its first step runs (PSS of all its processes)", [panel],
-                         "both scales logarithmic; a line ends where the next size took too long to start", 380)
+    return picture.lines(
+        "Memory of the tool when its first step runs (PSS of all its processes)",
+        [panel],
+        "both scales logarithmic; a line ends where the next size took too long to start",
+        380,
+    )
 
 
 def steps_picture(results):
-    series = [(label, colour, points(results["steps"].get(tool, {}), "step_s", 1e-3))
-              for tool, (label, colour) in GRAPHS.items()]
+    series = [
+        (label, colour, points(results["steps"].get(tool, {}), "step_s", 1e-3))
+        for tool, (label, colour) in GRAPHS.items()
+    ]
     panel = ("", "steps in the graph", "ms", True, True, [one for one in series if one[2]])
-    return picture.lines("Time per step, one at a time", [panel],
-                         "both scales logarithmic; from the first 1,500 steps or 4 s of steps of each graph", 380)
+    return picture.lines(
+        "Time per step, one at a time",
+        [panel],
+        "both scales logarithmic; from the first 1,500 steps or 4 s of steps of each graph",
+        380,
+    )
 
 
 def workers_picture(results):
     panels = []
     for imports, name in IMPORTS.items():
         tools = results["workers"].get(imports, {})
-        series = [(label, colour, points(tools.get(tool, {}), "pss_bytes", MB)) for tool, (label, colour) in TOOLS.items()]
+        series = [
+            (label, colour, points(tools.get(tool, {}), "pss_bytes", MB)) for tool, (label, colour) in TOOLS.items()
+        ]
         panels.append((name, "steps at once", "MB", False, False, [one for one in series if one[2]]))
-    return picture.lines("Memory of the whole tree while steps are inside at once (PSS), by what they import", panels,
-                         "the same scale in all three; the user's own program has imported the same as its steps", 360)
+    return picture.lines(
+        "Memory of the whole tree while steps are inside at once (PSS), by what they import",
+        panels,
+        "the same scale in all three; the user's own program has imported the same as its steps",
+        360,
+    )
 
 
 def hold(results):
@@ -106,8 +151,14 @@ def held_largest(results):
         reached = [nodes for nodes, figures in at.items() if "pss_bytes" in figures]
         if reached:
             last = at[reached[-1]]
-            rows.append([label, f"{int(reached[-1]):,}", *(megabytes(last, key) for key, _ in MEASURES),
-                         f"{middle(last, 'first_step_s'):.2f}"])
+            rows.append(
+                [
+                    label,
+                    f"{int(reached[-1]):,}",
+                    *(megabytes(last, key) for key, _ in MEASURES),
+                    f"{middle(last, 'first_step_s'):.2f}",
+                ]
+            )
     return markdown(rows)
 
 
@@ -117,8 +168,13 @@ def steps(results):
     for tool, (label, _) in GRAPHS.items():
         at = results["steps"].get(tool, {})
         copied = [middle(one, "copied_bytes") for one in at.values() if "copied_bytes" in one]
-        rows.append([label, *(milliseconds(at.get(str(nodes), {}), "step_s") for nodes in sizes),
-                     size(max(copied, default=None))])
+        rows.append(
+            [
+                label,
+                *(milliseconds(at.get(str(nodes), {}), "step_s") for nodes in sizes),
+                size(max(copied, default=None)),
+            ]
+        )
     return markdown(rows)
 
 
@@ -164,7 +220,11 @@ def size(value):
         return "0"
     if value < MB:
         return f"{value / 1e3:.0f} kB"
-    return f"{value / GB:.2f} GB" if value >= GB else f"{value / MB:.0f} MB" if value >= 10 * MB else f"{value / MB:.1f} MB"
+    return (
+        f"{value / GB:.2f} GB"
+        if value >= GB
+        else f"{value / MB:.0f} MB" if value >= 10 * MB else f"{value / MB:.1f} MB"
+    )
 
 
 def megabytes(at, key):

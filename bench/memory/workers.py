@@ -1,4 +1,4 @@
-"""Memory of the whole tree while W steps are inside at once, with different imports, for every tool that runs Python."""
+"""Memory of the whole tree while W steps are inside at once, with different imports, for each tool that runs Python."""
 
 import sys
 import time
