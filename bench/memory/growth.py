@@ -3,13 +3,14 @@
 import json
 import os
 import signal
+import subprocess
 import time
 
 from place import GIB, HERE, descendants, figure, started
 
 SIZES, QUICK_SIZES = (10, 100, 1_000, 10_000, 100_000, 1_000_000), (10, 1_000)
-CAP_S, STEPS_CAP_S, CAP_BYTES = 40, 25, 6 * GIB
-LAUNCHES, LAUNCHES_S = 1_500, 4
+CAP_S, STEPS_CAP_S, CAP_BYTES = 40, 18, 6 * GIB
+LAUNCHES, LAUNCHES_S = 1_500, 3
 TRACED, TRACED_S, TRACED_SIZES = 12, 20, (10, 1_000)  # pial's at every size: it claims to be flat
 POLL_S = 0.005
 
@@ -20,7 +21,7 @@ def hold(place, tool):
 
 
 def steps(place, tool):
-    """Seconds per step while steps run one after the other, from the first 1,500 of them or 4 s of them; `copied` from
+    """Seconds per step while steps run one after the other, from the first 1,500 of them or 3 s of them; `copied` from
     a second, traced run of the first 12."""
     return _grown(place, tool, _steps)
 
@@ -63,12 +64,13 @@ def _traced(place, tool, size):
     directory = place.fresh(f"{tool}-{size}-traced")
     file = directory / "births"
     with _graph(place, tool, size, directory, before=[place.births, file]) as process:
-        stopped, _ = _until(process, directory, lambda ticks: ticks >= min(TRACED, size), CAP_S + TRACED_S)
-        os.kill(_children(process.pid)[0] if _children(process.pid) else process.pid, signal.SIGTERM)
+        _until(process, directory, lambda ticks: ticks >= min(TRACED, size), CAP_S + TRACED_S)
+        for pid in _children(process.pid):
+            _ask_to_end(pid)
         try:
-            process.wait(10)
-        except Exception:
-            stopped = stopped or "did not end"
+            process.wait(10)  # the tracer writes its last lines when what it traces has ended
+        except subprocess.TimeoutExpired:
+            pass
     births = []
     for line in file.read_text(errors="replace").splitlines() if file.exists() else []:
         try:
@@ -80,6 +82,13 @@ def _traced(place, tool, size):
     copied = [event["vm_bytes"] for event in births if not event["shares"]]
     return {"traced_births": len(births), "shared_births": len(births) - len(copied),
             "copied_bytes": max(copied, default=0)}
+
+
+def _ask_to_end(pid):
+    try:
+        os.kill(pid, signal.SIGTERM)
+    except ProcessLookupError:
+        pass  # it has
 
 
 def _children(pid):

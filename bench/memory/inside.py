@@ -6,38 +6,48 @@ The user's own program imports the same as its steps, as one does that builds a 
 pial_thin, where it imports pial alone: there a workflow can be built without what its steps need.
 """
 
+import importlib
 import os
 import sys
 from pathlib import Path
 
 import ways
 
+def nothing(index, barrier):
+    import stay
+
+    return stay.until_seen(index, barrier)
+
+
+def numpy(index, barrier):
+    import numpy  # noqa: F401
+    import stay
+
+    return stay.until_seen(index, barrier)
+
+
+def pipeline(index, barrier):
+    import nilearn.image
+    import nilearn.masking
+    import nipype.interfaces.ants
+    import nipype.interfaces.fsl
+    import pandas  # noqa: F401
+    import stay
+
+    return stay.until_seen(index, barrier)
+
+
+# What a step imports is written in it, as in programs; what the user's own program imports is named beside it.
 IMPORTS = {
-    "nothing": "",
-    "numpy": "numpy",
-    "pipeline": "nipype.interfaces.fsl nipype.interfaces.ants nilearn.image nilearn.masking pandas",
+    "nothing": (nothing, []),
+    "numpy": (numpy, ["numpy"]),
+    "pipeline": (pipeline, ["nilearn.image", "nilearn.masking", "nipype.interfaces.ants", "nipype.interfaces.fsl",
+                            "pandas"]),
 }
 
 
-def work(index, barrier, modules):
-    """A step: imports, says that it is inside, and stays until it was seen."""
-    import importlib
-    import os
-    import time
-
-    for name in modules.split():
-        importlib.import_module(name)
-    open(os.path.join(barrier, "inside-%d" % index), "w").close()
-    end = time.monotonic() + 120
-    while not os.path.exists(os.path.join(barrier, "seen")):
-        time.sleep(0.005)
-        if time.monotonic() > end:
-            raise RuntimeError("nobody looked")
-    return index
-
-
 def nipype(plugin_of):
-    def run(count, barrier, modules):
+    def run(count, barrier, work):
         import logging
 
         from nipype import Node, Workflow, config
@@ -45,9 +55,9 @@ def nipype(plugin_of):
 
         logging.getLogger("nipype").setLevel(logging.CRITICAL)
         config.set("execution", "poll_sleep_duration", str(ways.POLL_S))
-        function = Function(input_names=["index", "barrier", "modules"], output_names=["out"], function=work)
+        function = Function(input_names=["index", "barrier"], output_names=["out"], function=work)
         node = Node(function, name="work")
-        node.inputs.barrier, node.inputs.modules = barrier, modules
+        node.inputs.barrier = barrier
         node.iterables = ("index", list(range(count)))
         workflow = Workflow(name="inside", base_dir=os.getcwd())
         workflow.add_nodes([node])
@@ -67,33 +77,33 @@ def pial_plugin(count):
     return {"plugin": PialPlugin({"n_procs": count})}
 
 
-def pial_python(count, barrier, modules):
+def pial_python(count, barrier, work):
     sys.path.insert(0, str(ways.ROOT / "python"))
     from pial import Function, Node, Workflow
 
     node = Node(Function(function=work), name="work")
-    node.inputs.barrier, node.inputs.modules = barrier, modules
+    node.inputs.barrier = barrier
     node.iterables = ("index", list(range(count)))
     workflow = Workflow("inside", base_dir=os.getcwd())
     workflow.add_nodes([node])
     workflow.run(n_procs=count, quiet=True)
 
 
-def pydra(count, barrier, modules):
+def pydra(count, barrier, work):
     from pydra.compose import python
     from pydra.engine.submitter import Submitter
 
-    task = python.define(work)(barrier=barrier, modules=modules).split(index=list(range(count)))
+    task = python.define(work)(barrier=barrier).split(index=list(range(count)))
     with Submitter(cache_root=Path.cwd() / "cache", worker="cf", n_procs=count) as submitter:
         submitter(task, raise_errors=True)
 
 
-def dask(count, barrier, modules):
+def dask(count, barrier, work):
     from dask.distributed import Client, LocalCluster
 
     with LocalCluster(n_workers=count, threads_per_worker=1, dashboard_address=None, silence_logs=50) as cluster:
         with Client(cluster) as client:
-            client.gather([client.submit(work, i, barrier, modules) for i in range(count)])
+            client.gather([client.submit(work, i, barrier) for i in range(count)])
 
 
 TOOLS = {"nipype_fork": multiproc("fork"), "nipype_forkserver": multiproc("forkserver"), "pydra": pydra, "dask": dask,
@@ -101,6 +111,7 @@ TOOLS = {"nipype_fork": multiproc("fork"), "nipype_forkserver": multiproc("forks
 
 
 if __name__ == "__main__":
-    for module in IMPORTS[sys.argv[3]].split() if sys.argv[1] != "pial_thin" else []:
-        __import__(module)
-    TOOLS[sys.argv[1]](int(sys.argv[2]), sys.argv[4], IMPORTS[sys.argv[3]])
+    step, modules = IMPORTS[sys.argv[3]]
+    for module in modules if sys.argv[1] != "pial_thin" else []:
+        importlib.import_module(module)
+    TOOLS[sys.argv[1]](int(sys.argv[2]), sys.argv[4], step)

@@ -40,7 +40,8 @@ class Place:
         kept = {key: os.environ[key] for key in ("HOME",) if key in os.environ}
         path = os.pathsep.join([str(self.tick.parent), "/usr/local/bin", "/usr/bin", "/bin"])
         return {**kept, "PATH": path, "LC_ALL": "C.UTF-8", "NO_ET": "1", "PIAL_BINARY": str(self.binary),
-                "TICK": str(self.tick), "SNAKEMAKE": str(self.snakemake), "PYTHONDONTWRITEBYTECODE": "1", **more}
+                "PYTHONPATH": str(HERE), "TICK": str(self.tick), "SNAKEMAKE": str(self.snakemake),
+                "PYTHONDONTWRITEBYTECODE": "1", **more}
 
     def fresh(self, name):
         return Path(tempfile.mkdtemp(dir=self.scratch, prefix=name + "-"))

@@ -113,7 +113,7 @@ def steps_picture(results):
     return picture.lines(
         "Time per step, one at a time",
         [panel],
-        "both scales logarithmic; from the first 1,500 steps or 4 s of steps of each graph",
+        "both scales logarithmic; from the first 1,500 steps or 3 s of steps of each graph",
         380,
     )
 

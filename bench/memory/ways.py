@@ -2,7 +2,7 @@
 
 Each takes the number of commands and a fresh directory, and returns seconds: `setup_s` (a pool's or cluster's start,
 with its first task, or null) and `launch_s`, one value per command (from the call to its end) or, for workflow engines,
-the whole run over the number of nodes. Imports are inside, so that a way loads only what it needs. Python 3.7 reads this.
+the whole run over the number of nodes. Imports are inside, so that a way loads only what it needs. Python 3.7 reads it.
 """
 
 import json
