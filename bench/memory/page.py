@@ -7,6 +7,7 @@ import argparse
 import json
 import string
 import sys
+import textwrap
 
 import facts
 import summary
@@ -22,7 +23,18 @@ def written(results):
     """Every file of the page and its text."""
     template = string.Template((HERE / "page.txt").read_text())
     files = {DOCS / "memory" / f"{name}.svg": draw(results) for name, draw in PICTURES.items()}
-    return {DOCS / "memory.md": template.substitute(facts.all_of(results)), **files}
+    return {DOCS / "memory.md": wrapped(template.substitute(facts.all_of(results))), **files}
+
+
+def wrapped(text):
+    """What a figure made too long for a line is broken; tables stay as they are."""
+    return "".join(_broken(line) if len(line) > facts.WIDTH and not line.startswith("|") else line + "\n"
+                   for line in text.splitlines())
+
+
+def _broken(line):
+    indent = "  " if line.startswith("- ") else ""
+    return textwrap.fill(line, facts.WIDTH, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False) + "\n"
 
 
 def main():

@@ -26,7 +26,11 @@ def condense(results=RESULTS, suffix=""):
 def launch(rounds):
     """Of each way and size: all launches of all rounds together, and the times of starting a pool."""
     kept = {}
+    sizes = sorted({report["gib"] for _, reports in _each(rounds) for report in reports})
     for way, reports in _each(rounds):
+        for gib in sizes[len(reports):len(reports) + 1]:
+            at = kept.setdefault(way, {}).setdefault(str(gib), {"launch_s": [], "setup_s": [], "errors": []})
+            at["errors"].append("hung in one round")
         for report in reports:
             at = kept.setdefault(way, {}).setdefault(str(report["gib"]), {"launch_s": [], "setup_s": [], "errors": []})
             at["launch_s"] += report.get("launch_s", [])

@@ -248,7 +248,7 @@ def number(value):
 
 def markdown(rows):
     lines = [" | ".join(map(str, row)) for row in rows]
-    return "\n".join(f"| {line} |" for line in [lines[0], "|".join(["---"] * len(rows[0])), *lines[1:]])
+    return "\n".join([f"| {lines[0]} |", "|---" * len(rows[0]) + "|", *(f"| {line} |" for line in lines[1:])])
 
 
 def _three_digits(value):
