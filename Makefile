@@ -15,7 +15,7 @@ PYTHON = $(shell test -x .venv/bin/python && echo .venv/bin/python || echo pytho
 PIAL := target/release/pial
 CARGO ?= cargo
 
-.PHONY: help build setup data demo test lint docs bench clean
+.PHONY: help build setup data demo test lint docs bench bench-memory clean
 
 help:
 	@echo "make build   compile; leaves $(PIAL)"
@@ -24,6 +24,7 @@ help:
 	@echo "make lint    static analysis alone"
 	@echo "make docs    the Rust documentation, into target/doc"
 	@echo "make bench   beside make, ninja, a bare loop and nipype; three quarters of an hour"
+	@echo "make bench-memory   what launching from a fat process costs, one round; an hour, and peers to install"
 	@echo "make clean   remove all that these made"
 
 build:
@@ -55,6 +56,10 @@ docs:
 bench: setup build
 	$(PYTHON) bench/run.py all
 	$(PYTHON) bench/python.py all
+
+bench-memory: build
+	bench/memory/setup.sh
+	python3 bench/memory/run.py all
 
 clean:
 	rm -rf target .venv demo-data demo-results demo-work bench/results
