@@ -40,6 +40,10 @@ const NEAR_SHARE: f64 = 0.1;
 /// bytes. To make, enter, leave and remove one costs 0.1 ms and, for version 2, waits of the kernel's.
 const LARGE: u64 = 500_000_000;
 
+/// What a node of nipype's may use whatever it asked for, in bytes. Programs ask 0.01 GB for nodes that are thought to need
+/// nothing, and each holds a share of the interpreter.
+const LEAST_OF_NIPYPE: u64 = 200_000_000;
+
 /// Seconds between looks at the state of the machine, at least.
 const FEEL_S: f64 = 0.5;
 
@@ -87,6 +91,8 @@ pub(super) struct Watch {
     pub group: Option<Group>,
     /// What the document asks for, in bytes.
     pub asked: Option<u64>,
+    /// What it may use before that is told, in bytes.
+    pub told_above: Option<u64>,
     /// What it may use, in bytes.
     pub limit: Option<u64>,
     /// What its tree was seen to use at most, in bytes, and how that was found.
@@ -177,8 +183,11 @@ impl Engine<'_> {
     pub(super) fn watch(&mut self, step: Step) -> Watch {
         let grant = self.scheduler.grant(step);
         let told = grant.filter(|grant| grant.source != Source::Default).map(|grant| grant.bytes);
-        let asked = self.plan.requests[self.plan.locate(step.node).0.request].memory_bytes;
-        Watch { asked, limit: told.filter(|_| self.options.memory.kill), ..Watch::default() }
+        let template = self.plan.locate(step.node).0;
+        let asked = self.plan.requests[template.request].memory_bytes;
+        let least = if template.nipype.is_some() { LEAST_OF_NIPYPE } else { 0 };
+        let limit = told.filter(|_| self.options.memory.kill).map(|bytes| bytes.max(least));
+        Watch { asked, told_above: asked.map(|bytes| bytes.max(least)), limit, ..Watch::default() }
     }
 
     /// The same for a step that is forked from the interpreter.
@@ -335,14 +344,19 @@ impl Engine<'_> {
     }
 
     fn tell_if_over(&mut self, active: &Active, used: u64) {
-        let Some(asked) = active.memory.asked.filter(|asked| used > *asked) else { return };
+        let Some(asked) = active.memory.asked.filter(|_| active.memory.told_above.is_some_and(|most| used > most))
+        else {
+            return;
+        };
         let template = self.plan.template_of(active.step.node);
+        let is_nipype = self.plan.templates[template].nipype.is_some();
         if self.memory.over.insert(template) {
             let message = format!(
-                "{} uses {} of memory and asked for {}; give it more in `resources: {{memory: ...}}`",
+                "{} uses {} of memory and asked for {}; give it more in `{}`",
                 active.name,
                 gigabytes(used),
-                gigabytes(asked)
+                gigabytes(asked),
+                if is_nipype { "mem_gb" } else { "resources: {memory: ...}" }
             );
             self.observer.report(&Report::Warning(&message));
         }
