@@ -242,15 +242,15 @@ def imports(results):
 def not_lightest(results):
     """Where pial needs more than the best of its peers, said so; where not, that."""
     at = {tool: middle(one["8"], "pss_bytes") for tool, one in results["workers"]["pipeline"].items() if "8" in one}
-    own, fork = at["nipype_on_pial"], at["nipype_fork"]
+    own, python, fork = at["nipype_on_pial"], at["pial_python"], at["nipype_fork"]
     if own <= fork:
         return "By PSS no peer is lighter than pial here."
     return (
         f"By PSS, nipype's MultiProc with fork ({fork / MB:,.0f} MB) is lighter than pial where the user's program has"
-        f" imported the same as the steps ({at['pial_python'] / MB:,.0f} MB; nipype's own nodes {own / MB:,.0f} MB):"
-        " its workers share the pages of the program that made them, and pial keeps an interpreter of its own beside"
-        " that program. The price is in the other columns, and in the sections above: those workers are charged for"
-        " all that the program holds."
+        f" imported the same as the steps ({python / MB:,.0f} MB; nipype's own nodes {own / MB:,.0f} MB): its"
+        " workers share the pages of the program that made them, and pial keeps an interpreter of its own beside that"
+        " program. The price is in the other columns, and in the sections above: those workers are charged for all that"
+        " the program holds."
     )
 
 

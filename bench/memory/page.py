@@ -34,7 +34,8 @@ def wrapped(text):
 
 def _broken(line):
     indent = "  " if line.startswith("- ") else ""
-    return textwrap.fill(line, facts.WIDTH, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False) + "\n"
+    return textwrap.fill(line, facts.WIDTH, subsequent_indent=indent, break_long_words=False,
+                         break_on_hyphens=False) + "\n"
 
 
 def main():
