@@ -116,6 +116,7 @@ def reading(results, large):
             f"`pial profile --method exact`, another tracer, finds the same largest copy within 1 % for {len(agreed)}"
             f" of {len(results['profiled'])} ways"
             + (f"; not for {'; '.join(other)}." if other else ".")
+            + (" It does not look into pial, which may trace itself." if "pial_run" not in results["profiled"] else "")
         )
     return items(texts)
 

@@ -41,7 +41,10 @@ def profiled(place, way):
             return {"error": "hung"}
     if not (directory / "profile").exists():
         return {"error": (directory / "printed").read_text(errors="replace").strip()[-300:]}
-    births = [one["birth"] for one in json.loads((directory / "profile").read_text())["processes"] if one.get("birth")]
+    processes = json.loads((directory / "profile").read_text())["processes"]
+    if any(one["exit"] is None for one in processes):
+        return {"error": "some processes were left to themselves"}  # a program that may trace: pial itself
+    births = [one["birth"] for one in processes if one.get("birth")]
     copied = [birth["vm_bytes"] for birth in births if not birth.get("shared")]
     return {"gib": size, "births": len(births), "copied_vm_bytes": max(copied, default=0)}
 
