@@ -27,14 +27,15 @@ if TYPE_CHECKING:
 logger = logging.getLogger("nipype.workflow")
 
 # Arguments with a meaning here; all others are nipype's for plugins that work in other ways.
-_KNOWN = {"n_procs", "memory_gb", "n_gpu_procs", "status_callback", "raise_insufficient", "memory_policy"}
+_KNOWN = {"n_procs", "memory_gb", "n_gpu_procs", "status_callback", "raise_insufficient", "memory_policy", "resource_file"}
 
 
 class PialPlugin(PluginBase):  # type: ignore[misc]
     """Runs a workflow on pial's engine.
 
-    plugin_args: n_procs, memory_gb, n_gpu_procs (slots), status_callback, raise_insufficient (default True), as for MultiProc.
-    Others are tolerated, and named once.
+    plugin_args: n_procs, memory_gb, n_gpu_procs (slots), status_callback, raise_insufficient (default True), as for MultiProc;
+    memory_policy ("warn", or "kill" for nodes that use more than their mem_gb), resource_file (a path). Others are tolerated, and
+    named once.
     """
 
     def __init__(self, plugin_args: Optional[dict[str, Any]] = None) -> None:
