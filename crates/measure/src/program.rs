@@ -29,7 +29,18 @@ impl Cache {
         let path = format!("/proc/{pid}/exe");
         let Ok(meta) = fs::metadata(&path) else { return Facts::default() };
         let facts = self.known.entry((meta.dev(), meta.ino(), meta.mtime()));
-        *facts.or_insert_with(|| look(Path::new(&path)).unwrap_or_default())
+        let facts = *facts.or_insert_with(|| look(Path::new(&path)).unwrap_or_default());
+        let words = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        facts.as_started(Path::new(&path), words.split(|byte| *byte == 0).nth(1))
+    }
+}
+
+impl Facts {
+    /// The same when its first argument is known: of pial's own commands one alone traces.
+    pub fn as_started(self, path: &Path, first: Option<&[u8]>) -> Facts {
+        let file = |path: &Path| fs::metadata(path).ok().map(|meta| (meta.dev(), meta.ino()));
+        let is_own = self.traces && file(path) == file(Path::new("/proc/self/exe"));
+        Facts { traces: self.traces && !(is_own && first != Some(b"profile")), ..self }
     }
 }
 

@@ -142,7 +142,8 @@ fn charge(group: &Group, timeline: Option<&Timeline>) -> Charge {
 /// Why a command should not be traced, if so: it would not be given the rights that its file asks for.
 fn traceable(settings: &Settings) -> Result<(), String> {
     let file = settings.command.first().and_then(start::find);
-    let facts = file.as_deref().and_then(program::look).unwrap_or_default();
+    let first = settings.command.get(1).map(|word| word.as_encoded_bytes());
+    let facts = file.as_deref().and_then(|file| Some(program::look(file)?.as_started(file, first))).unwrap_or_default();
     let name = file.unwrap_or_default();
     match facts {
         program::Facts { privileged: true, .. } => {
