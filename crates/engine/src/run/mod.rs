@@ -34,6 +34,7 @@ mod nipype;
 mod python;
 pub(crate) mod start;
 mod strays;
+mod visits;
 mod watch;
 
 pub use errand::{builtin_errand, digest_errand};

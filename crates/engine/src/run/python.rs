@@ -26,12 +26,6 @@ use crate::work::make_scratch;
 /// An interpreter that dies so often without having begun a step will not begin one.
 const MOST_DEATHS: u32 = 3;
 
-/// A visit of nipype's that is younger counts as keeping a processor busy, in seconds; an older one is looked at.
-const SHORT_S: f64 = 0.1;
-
-/// A visit that is older is no reason for others to wait, whatever it does, in seconds.
-const LONG_S: f64 = 2.0;
-
 /// A disk with less than this is full for the result of a function, in bytes.
 const LEAST_FREE: u64 = 64 * 1024;
 
@@ -44,7 +38,7 @@ pub(super) struct Python {
     /// Numbers of functions.
     numbers: HashMap<Rc<Function>, u32>,
     /// Steps that were asked for and have not told that they began, in order.
-    asked: BTreeMap<u64, Active>,
+    pub(super) asked: BTreeMap<u64, Active>,
     last: u64,
     /// Modules that must not be imported before a step wants them.
     skip: Vec<String>,
@@ -56,7 +50,7 @@ pub(super) struct Python {
     /// Processes that wait for another step, the last one warmest.
     idle: Vec<u32>,
     /// Which of those asked for are held back until a process is free.
-    held: BTreeSet<u64>,
+    pub(super) held: BTreeSet<u64>,
 }
 
 /// What is asked of Python for a step.
@@ -126,10 +120,6 @@ impl Python {
 }
 
 impl Active {
-    fn is_visit(&self) -> bool {
-        matches!(&self.phase, Phase::Function(task, ..) if task.is_nipype)
-    }
-
     fn call(&self) -> Option<Rc<Call>> {
         match &self.phase {
             Phase::Function(task, ..) => task.call.clone(),
@@ -168,7 +158,7 @@ impl Engine<'_> {
     }
 
     /// Asks the interpreter for a step, starting it if there is none.
-    fn ask(&mut self, id: u64) -> Result<(), EngineError> {
+    pub(super) fn ask(&mut self, id: u64) -> Result<(), EngineError> {
         if self.python.ended.is_some() {
             // The next interpreter is asked.
             return Ok(());
@@ -215,40 +205,6 @@ impl Engine<'_> {
             interpreter.request(id, number, &call.function, &request);
         }
         Ok(())
-    }
-
-    /// Asks for the visits that are held back, as far as there are processors. More of them at once end no sooner, and each
-    /// takes the memory that a fork writes to.
-    pub(super) fn release_held(&mut self) -> Result<(), EngineError> {
-        while let Some(id) = self.python.held.first().copied()
-            && self.busy_visits() < sys::affinity_cpus().unwrap_or(1)
-        {
-            self.python.held.remove(&id);
-            match self.python.asked.get(&id).is_some_and(|active| active.stopped.is_some()) {
-                true => self.end_unbegun(id, "it was ended before it began")?,
-                false => self.ask(id)?,
-            }
-        }
-        Ok(())
-    }
-
-    fn busy_visits(&self) -> usize {
-        let asked = self.python.asked.iter().filter(|(id, active)| active.is_visit() && !self.python.held.contains(id));
-        asked.count() + self.short_visits().count()
-    }
-
-    /// The ages of the visits that keep a processor busy, in seconds.
-    fn short_visits(&self) -> impl Iterator<Item = f64> {
-        let now = self.now();
-        let visits = self.active.iter().filter(|(_, active)| active.is_visit());
-        let ages = visits.map(move |(pid, active)| (*pid, now - active.began));
-        ages.filter(|(pid, age)| *age < SHORT_S || *age < LONG_S && sys::is_runnable(*pid)).map(|(_, age)| age)
-    }
-
-    /// When to look again whether a visit that is held back may begin although none has ended, in seconds of the run.
-    pub(super) fn held_until(&self) -> Option<f64> {
-        let next = |age: f64| self.now() + (SHORT_S - age).max(0.05);
-        (!self.python.held.is_empty()).then(|| self.short_visits().map(next).reduce(f64::min)).flatten()
     }
 
     fn start_interpreter(&mut self) -> Result<(), String> {
@@ -421,7 +377,7 @@ impl Engine<'_> {
         Ok(())
     }
 
-    fn end_unbegun(&mut self, id: u64, message: &str) -> Result<(), EngineError> {
+    pub(super) fn end_unbegun(&mut self, id: u64, message: &str) -> Result<(), EngineError> {
         self.python.held.remove(&id);
         let Some(active) = self.python.asked.remove(&id) else { return Ok(()) };
         let Active { step, attempt, capture, phase, stopped, .. } = active;
