@@ -25,7 +25,7 @@ const FIRST_S: f64 = 0.1;
 const PERIOD_S: f64 = 0.25;
 
 /// The share of one processor that looks may take.
-const MOST_SHARE: f64 = 0.015;
+const MOST_SHARE: f64 = 0.01;
 
 /// As fast can processes fill memory, in bytes per second: the kernel clears a page in 0.25 µs or more, for each processor.
 const FILLED_PER_S: f64 = 4e9;
@@ -33,11 +33,11 @@ const FILLED_PER_S: f64 = 4e9;
 /// Seconds between looks at a step that is near its limit, at least.
 const NEAR_S: f64 = 0.005;
 
-/// The share of one processor that looks at one step near its limit may take.
-const NEAR_SHARE: f64 = 0.1;
+/// The share of one processor that looks at steps with a limit that the engine keeps may take.
+const GUARD_SHARE: f64 = 0.05;
 
 /// A step that was given so much by name or by what was learned has a control group of its own where there can be one, in
-/// bytes. To make, enter, leave and remove one costs 0.1 ms and, for version 2, waits of the kernel's.
+/// bytes. To make, enter, leave and remove one costs 0.2 ms and, for version 2, waits of the kernel's.
 const LARGE: u64 = 500_000_000;
 
 /// What a node of nipype's may use whatever it asked for, in bytes. Programs ask 0.01 GB for nodes that are thought to need
@@ -118,6 +118,7 @@ pub(super) struct Memory {
     next: f64,
     /// Seconds that a look at one step takes, by the last ones.
     look_s: f64,
+    added_up: f64,
     felt: f64,
     pressed: bool,
     /// Kills for want of memory that the kernel counted, and how many of the later ones no step was told of.
@@ -136,6 +137,7 @@ impl Default for Memory {
             over: HashSet::new(),
             next: f64::INFINITY,
             look_s: 0.0,
+            added_up: 0.0,
             felt: 0.0,
             pressed: false,
             kills: (pressure::oom_kills(), 0),
@@ -241,7 +243,7 @@ impl Engine<'_> {
             && group.limit(limit).is_err()
         {
             // It has more already, or cannot be limited: the engine looks.
-            watch.group = None;
+            watch.group.take().into_iter().for_each(|group| self.memory.remove(group));
         }
         if watch.forked {
             watch.inherited = process::stat(pid).map_or(0, |stat| stat.rss_bytes);
@@ -258,10 +260,12 @@ impl Engine<'_> {
             return;
         }
         let period = (self.active.len() as f64 * self.memory.look_s / MOST_SHARE).max(PERIOD_S);
+        let guarded = self.active.values().filter(|active| is_guarded(&active.memory)).count();
+        let least = self.memory.look_s * guarded as f64 / GUARD_SHARE;
         // What is due soon is looked at as well, so that the engine wakes once for all.
-        let soon = now + period / 4.0;
-        let due: Vec<u32> =
-            self.active.iter().filter(|(_, active)| active.memory.next <= soon).map(|(pid, _)| *pid).collect();
+        let soon = |watch: &Watch| now + if is_guarded(watch) { least } else { period } / 4.0;
+        let is_due = |active: &Active| active.memory.next <= soon(&active.memory);
+        let due: Vec<u32> = self.active.iter().filter(|(_, active)| is_due(active)).map(|(pid, _)| *pid).collect();
         let orphans = if due.is_empty() { Vec::new() } else { self.orphans() };
         for pid in due {
             let began = sys::own_cpu_s();
@@ -269,10 +273,14 @@ impl Engine<'_> {
             self.look(pid, &mut active, &orphans);
             let took = sys::own_cpu_s() - began;
             self.memory.look_s += (took - self.memory.look_s) / 8.0;
-            active.memory.next = self.now() + next_look(&active.memory, took, period);
+            let least = least.max(took / GUARD_SHARE);
+            active.memory.next = self.now() + next_look(&active.memory, least, period);
             self.active.insert(pid, active);
         }
-        self.add_up();
+        if now >= self.memory.added_up + PERIOD_S {
+            self.memory.added_up = now;
+            self.add_up();
+        }
         self.feel_pressure(now);
         let next = self.active.values().map(|active| active.memory.next).fold(f64::INFINITY, f64::min);
         self.memory.next = if self.active.is_empty() { f64::INFINITY } else { next };
@@ -424,13 +432,11 @@ fn until_full(watch: &Watch, used: u64) -> f64 {
     (room as f64 / (FILLED_PER_S * processors)).max(NEAR_S)
 }
 
-/// Seconds until a step is looked at again.
-fn next_look(watch: &Watch, took: f64, period: f64) -> f64 {
-    match (watch.ended_by, is_guarded(watch), watch.limit) {
-        (Some(_), ..) => period,
-        (None, true, _) => until_full(watch, watch.now).min(period).max(took / NEAR_SHARE),
-        (None, false, Some(_)) => FIRST_S.max(period / 2.0),
-        (None, false, None) => period,
+/// Seconds until a step is looked at again, of which looks that the engine keeps a limit by may be `least` apart.
+fn next_look(watch: &Watch, least: f64, period: f64) -> f64 {
+    match watch.ended_by {
+        None if is_guarded(watch) => until_full(watch, watch.now).min(period).max(least),
+        _ => period,
     }
 }
 
