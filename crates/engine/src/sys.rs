@@ -440,18 +440,56 @@ impl Held {
     }
 
     /// Hands on to a process each signal that another process sent. What comes from the terminal reaches its whole
-    /// foreground group, so the process has it already. Never returns.
-    pub fn hand_on(self, pid: u32) -> ! {
+    /// foreground group, so the process has it already. `process` is of a child that was not waited for; once it was, nobody
+    /// gets the signal, whoever has its number by then. Never returns.
+    pub fn hand_on(self, process: &ChildHandle) -> ! {
         loop {
-            // SAFETY: the set is valid, a zeroed siginfo is valid for writing, and kill takes plain numbers. The process is
-            // a child that was not waited for, or gone with the profile.
+            // SAFETY: the set is valid, and a zeroed siginfo is valid for writing.
             unsafe {
                 let mut info: libc::siginfo_t = std::mem::zeroed();
                 let signal = libc::sigwaitinfo(&self.0, &mut info);
                 if signal > 0 && info.si_code <= 0 {
-                    libc::kill(pid as libc::pid_t, signal);
+                    process.signal(signal);
                 }
             }
         }
     }
 }
+
+/// A child that signals can be sent to, also when it may have been waited for: they then go nowhere.
+#[derive(Debug)]
+pub struct ChildHandle {
+    /// The kernel's own handle (`pidfd_open(2)`, Linux 5.3).
+    handle: Option<File>,
+    pid: u32,
+    stat: Option<pial_measure::process::Identity>,
+}
+
+impl ChildHandle {
+    /// Of a child that was not waited for.
+    pub fn of(pid: u32) -> ChildHandle {
+        // SAFETY: pidfd_open takes plain numbers and gives a descriptor that nobody else owns.
+        let handle = unsafe {
+            let number = libc::syscall(libc::SYS_pidfd_open, pid as libc::pid_t, 0);
+            (number >= 0).then(|| File::from_raw_fd(number as RawFd))
+        };
+        ChildHandle { handle, pid, stat: pial_measure::process::stat(pid).map(|stat| stat.identity) }
+    }
+
+    /// Sends a signal; whether anybody got it.
+    pub fn signal(&self, signal: libc::c_int) -> bool {
+        if let Some(handle) = &self.handle {
+            let nothing = std::ptr::null::<libc::siginfo_t>();
+            // SAFETY: the descriptor is open, and the kernel fills in what a null siginfo leaves out.
+            return unsafe { libc::syscall(libc::SYS_pidfd_send_signal, handle.as_raw_fd(), signal, nothing, 0) == 0 };
+        }
+        // An older kernel: the same number with another start is another process.
+        let same = pial_measure::process::stat(self.pid).map(|stat| stat.identity) == self.stat && self.stat.is_some();
+        // SAFETY: kill takes plain numbers.
+        same && unsafe { libc::kill(self.pid as libc::pid_t, signal) == 0 }
+    }
+}
+
+#[cfg(test)]
+#[path = "sys_tests.rs"]
+mod tests;

@@ -120,7 +120,22 @@ impl Groups {
     /// # Errors
     /// [`Refused`], and then nothing is changed.
     pub fn open(name: &str) -> Result<Groups, Refused> {
-        let mut own = Own::find().ok_or(Refused::Absent)?;
+        Groups::open_in_place(name).or_else(|failed| {
+            let mut own = Own::find().filter(|own| own.version == Version::Two).ok_or(Refused::Absent);
+            let moved = own.as_mut().is_ok_and(|own| move_to_leaf(own).is_ok());
+            let Some(own) = own.ok().filter(|_| moved) else { return Err(failed) };
+            let base = own.directory.parent().unwrap_or(&own.mount).join(name);
+            let groups = Groups { base: base.clone(), own, made: 0, left: Vec::new() };
+            groups.prepared().map_err(|source| Refused::Denied { directory: base, source })
+        })
+    }
+
+    /// The same, but never moves other processes: for a version 2 group with processes and nothing enabled above, none.
+    ///
+    /// # Errors
+    /// [`Refused`], and then nothing is changed.
+    pub fn open_in_place(name: &str) -> Result<Groups, Refused> {
+        let own = Own::find().ok_or(Refused::Absent)?;
         let denied = |directory: &Path| {
             let directory = directory.to_owned();
             move |source| Refused::Denied { directory, source }
@@ -145,11 +160,7 @@ impl Groups {
                 Err(error) => failed = denied(&base)(error),
             }
         }
-        let base = own.directory.join(name);
-        match move_to_leaf(&mut own) {
-            Ok(()) => Groups { base: base.clone(), own, made: 0, left: Vec::new() }.prepared().map_err(denied(&base)),
-            Err(_) => Err(failed),
-        }
+        Err(failed)
     }
 
     /// Makes the directory, and a group in it that this process enters and leaves, as only trying tells whether it may.
@@ -211,8 +222,7 @@ impl Groups {
 impl Drop for Groups {
     fn drop(&mut self) {
         let _ = self.own.back();
-        self.left.iter().for_each(|directory| drop(fs::remove_dir(directory)));
-        let _ = fs::remove_dir(&self.base);
+        remove_all(&self.base);
     }
 }
 
@@ -221,10 +231,15 @@ pub fn remove_left(name: &str) {
     let Some(own) = Own::find() else { return };
     let directories = own.and_above().map(Path::to_owned).collect::<Vec<_>>();
     for base in directories.iter().map(|directory| directory.join(name)).filter(|base| base.is_dir()) {
-        let groups = fs::read_dir(&base).into_iter().flatten().flatten();
-        groups.for_each(|group| drop(fs::remove_dir(group.path())));
-        let _ = fs::remove_dir(&base);
+        remove_all(&base);
     }
+}
+
+/// Removes a directory of groups and the groups in it, of those what has no process any more.
+fn remove_all(base: &Path) {
+    let groups = fs::read_dir(base).into_iter().flatten().flatten();
+    groups.for_each(|group| drop(fs::remove_dir(group.path())));
+    let _ = fs::remove_dir(base);
 }
 
 /// The true root of a version 2 hierarchy: it may have processes beside groups with controllers.
@@ -363,16 +378,11 @@ impl Group {
 
     /// How much of what is charged now are pages of files, which the kernel can drop, in bytes; shared memory is not among them.
     pub fn cache_bytes(&self) -> Option<u64> {
-        let text = fs::read_to_string(self.directory.join("memory.stat")).ok()?;
-        let field = |name: &str| {
-            let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
-            line.and_then(|number| number.parse::<u64>().ok())
-        };
         let name = match self.version {
             Version::One => "cache",
             Version::Two => "file",
         };
-        Some(field(name)?.saturating_sub(field("shmem").unwrap_or(0)))
+        Some(self.statistic(name)?.saturating_sub(self.statistic("shmem").unwrap_or(0)))
     }
 
     /// How many processes of the group the kernel killed for memory (`oom_kill`: version 1 since Linux 4.13).
@@ -384,7 +394,19 @@ impl Group {
         oom_kills(&self.directory.join(name)).unwrap_or(0)
     }
 
-    fn number(&self, name: &str) -> Option<u64> {
+    /// A line of `memory.stat`; of version 1 that over all groups below, if there is one, as its peak is.
+    pub(crate) fn statistic(&self, name: &str) -> Option<u64> {
+        let text = fs::read_to_string(self.directory.join("memory.stat")).ok()?;
+        let field = |name: &str| {
+            let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+            line.and_then(|number| number.parse::<u64>().ok())
+        };
+        let whole = (self.version == Version::One).then(|| field(&format!("total_{name}"))).flatten();
+        whole.or_else(|| field(name))
+    }
+
+    /// A file with one number.
+    pub(crate) fn number(&self, name: &str) -> Option<u64> {
         fs::read_to_string(self.directory.join(name)).ok()?.trim().parse().ok()
     }
 

@@ -1,7 +1,7 @@
 //! What the kernel knows of the memory of processes, their trees and their groups; decides nothing and knows no workflow.
 
 pub mod cgroup;
-pub mod group;
+pub mod charge;
 pub mod limits;
 pub mod pressure;
 pub mod process;

@@ -6,7 +6,8 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::group::Group;
+use crate::cgroup::Group;
+use crate::charge::Charge;
 use crate::process::{self, Identity, Peaks, Stat, Status};
 use crate::record::larger;
 use crate::timeline::{Part, Sample, Seen, Timeline, Usage};
@@ -109,7 +110,7 @@ impl Sampler<'_> {
         }
         self.marks.set(read);
         self.settle(&mut parts);
-        let charge = self.group.and_then(Group::charge);
+        let charge = self.group.and_then(Charge::read);
         self.timeline.add(Sample::new(at_us, parts), charge.unwrap_or_default());
     }
 

@@ -1,6 +1,6 @@
 //! Samples of a tree over time, kept within bounds however long it runs; knows nothing of how they were read.
 
-use crate::group::Charge;
+use crate::charge::Charge;
 use crate::process::{Identity, Peaks};
 
 /// What a process or a tree uses at a moment, in bytes.

@@ -11,7 +11,8 @@ use std::sync::mpsc;
 use std::time::Instant;
 
 use pial_engine::sys;
-use pial_measure::group::{Charge, Group};
+use pial_measure::cgroup::{self, Group, Groups};
+use pial_measure::charge::Charge;
 use pial_measure::process::Peaks;
 use pial_measure::record::{Birth, Exit, How, Image, Known, Record, Remark, Start, larger};
 use pial_measure::sample::{self, Marks};
@@ -70,8 +71,10 @@ pub fn measure(settings: &Settings) -> Result<Result<(Profile, u8), Refused>, Fa
     let root = waiting.pid;
     // Not before, as what is held back stays so in what is started.
     let held = sys::Held::hold();
-    std::thread::spawn(move || held.hand_on(root));
-    let group = charged(root).map_err(|why| notes.push(format!("no figure of a control group: {why}"))).ok();
+    let command = sys::ChildHandle::of(root);
+    std::thread::spawn(move || held.hand_on(&command));
+    // The groups are removed with the value, however this ends.
+    let charged = charged(root).map_err(|why| notes.push(format!("no figure of a control group: {why}"))).ok();
     let marks = Marks::default();
     let began = Instant::now();
     let mut trace = trace::Trace::new(sys::Tracer, root, &marks, began);
@@ -86,7 +89,7 @@ pub fn measure(settings: &Settings) -> Result<Result<(Profile, u8), Refused>, Fa
     let mut ended = Some(ended);
     let (followed, timeline) = std::thread::scope(|scope| {
         let mut sampler = None;
-        let (group, marks) = (group.as_ref(), &marks);
+        let (group, marks) = (charged.as_ref().map(|(_, group)| group), &marks);
         let mut sample = || {
             if let Some(ended) = ended.take().filter(|_| method.sampled) {
                 let own = std::process::id();
@@ -107,7 +110,7 @@ pub fn measure(settings: &Settings) -> Result<Result<(Profile, u8), Refused>, Fa
     if let Some(refused) = waiting.refused() {
         return Ok(Err(refused));
     }
-    let charge = group.as_ref().map(|group| charge(group, timeline.as_ref()));
+    let charge = charged.as_ref().map(|(_, group)| charge(group, timeline.as_ref()));
     let command = settings.command.iter().map(|word| word.to_string_lossy().into_owned()).collect();
     let mut profile = Profile {
         command,
@@ -125,16 +128,31 @@ pub fn measure(settings: &Settings) -> Result<Result<(Profile, u8), Refused>, Fa
     Ok(Ok((profile, code(exit))))
 }
 
-fn charged(pid: u32) -> Result<Group, String> {
-    let group = Group::make()?;
+/// A group for the command alone, in which what it starts is born; other processes stay where they are.
+fn charged(pid: u32) -> Result<(Groups, Group), String> {
+    let mut groups = Groups::open_in_place(&format!("pial-{}", std::process::id())).map_err(|e| ungrouped(&e))?;
+    let group = groups.make().map_err(|e| format!("cannot make a control group: {e}"))?;
     group.add(pid).map_err(|e| format!("cannot put the command into it: {e}"))?;
-    Ok(group)
+    Ok((groups, group))
+}
+
+fn ungrouped(refused: &cgroup::Refused) -> String {
+    match refused {
+        cgroup::Refused::Absent => "no control group with the memory controller is mounted".to_owned(),
+        cgroup::Refused::Denied { directory, source } if source.kind() == std::io::ErrorKind::Unsupported => {
+            let shown = directory.display();
+            format!("{shown} keeps no peak: the memory controller is not delegated, or Linux is before 5.19")
+        }
+        cgroup::Refused::Denied { directory, source } => {
+            format!("cannot make the control group {}: {source}", directory.display())
+        }
+    }
 }
 
 /// The group's peak at the end, with what it was made of when it was last seen to rise.
 fn charge(group: &Group, timeline: Option<&Timeline>) -> Charge {
     let sampled = timeline.map(|timeline| timeline.charge).filter(|charge| charge.peak_bytes > 0);
-    let mut charge = sampled.or_else(|| group.charge()).unwrap_or_default();
+    let mut charge = sampled.or_else(|| Charge::read(group)).unwrap_or_default();
     charge.peak_bytes = group.peak_bytes().unwrap_or(charge.peak_bytes);
     charge
 }
