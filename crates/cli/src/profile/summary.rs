@@ -50,15 +50,19 @@ fn peaks(out: &mut String, profile: &Profile) {
             "    {all:>9}  control group: all charged, of it {cache} page cache, {kernel} kernel (exact)"
         );
     }
+    // What lies between two samples is not seen, so a sampled figure only bounds the peak from below.
+    let least = |figure: u64| match profile.method.sampled {
+        true => format!("{:>11}", format!(">={}", bytes(figure))),
+        false => format!("{:>11}", bytes(figure)),
+    };
     if let Some(pss) = pss {
-        let _ = writeln!(out, "    {:>9}  PSS: resident, shared pages counted once (samples)", bytes(pss));
+        let _ = writeln!(out, "  {}  PSS: resident, shared pages counted once (samples)", least(pss));
     }
-    let _ = writeln!(out, "    {:>9}  RSS: resident, shared pages counted for each ({from})", bytes(peaks.rss_bytes));
-    let _ =
-        writeln!(out, "    {:>9}  commit: private writable memory, touched or not ({from})", bytes(peaks.commit_bytes));
-    let _ = writeln!(out, "    {:>9}  address space ({from})", bytes(peaks.vm_bytes));
+    let _ = writeln!(out, "  {}  RSS: resident, shared pages counted for each ({from})", least(peaks.rss_bytes));
+    let _ = writeln!(out, "  {}  commit: private writable memory, touched or not ({from})", least(peaks.commit_bytes));
+    let _ = writeln!(out, "  {}  address space ({from})", least(peaks.vm_bytes));
     if peaks.swap_bytes > 0 {
-        let _ = writeln!(out, "    {:>9}  swapped out (samples)", bytes(peaks.swap_bytes));
+        let _ = writeln!(out, "  {}  swapped out (samples)", least(peaks.swap_bytes));
     }
     if let Some(budget) = profile.budget_bytes {
         let used = pss.unwrap_or(profile.largest().rss_bytes).max(profile.largest().rss_bytes);
