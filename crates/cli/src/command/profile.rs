@@ -66,6 +66,11 @@ pub struct Traced {
 /// Runs the command and tells.
 pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let settings = settings(arguments)?;
+    if let (Some(json), Some(html)) = (&arguments.json, &arguments.html)
+        && json == html
+    {
+        return Err(Failure::usage(format!("--json and --html both name {}; give two files", json.display())));
+    }
     // Files are opened first, so that a name that cannot be written costs no run.
     let json = arguments.json.as_deref().filter(|path| *path != Path::new("-")).map(create).transpose()?;
     let html = arguments.html.as_deref().map(create).transpose()?;

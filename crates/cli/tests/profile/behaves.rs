@@ -110,6 +110,8 @@ fn the_summary_and_the_page_have_what_they_promise() {
     for part in ["pial profile: `sh -c", "PSS: resident, shared pages counted once", "within the budget of 8.0 GB"] {
         assert!(said.contains(part), "{part}: {said}");
     }
+    let pss = said.lines().find(|line| line.contains("PSS: ")).unwrap();
+    assert!(pss.trim_start().starts_with(">="), "samples only bound it from below: {said}");
     let html = std::fs::read_to_string(page.path()).unwrap();
     assert!(!html.contains("http://") || html.matches("http://").count() == html.matches("http://www.w3.org").count());
     assert!(!html.contains("https://") && !html.contains("</script><b>") && !html.contains("/*SCRIPT*/"));
@@ -117,4 +119,13 @@ fn the_summary_and_the_page_have_what_they_promise() {
     let data: Json = serde_json::from_str(data.split("</script>").next().unwrap()).unwrap();
     assert_eq!(data["summary"]["budget_bytes"], 8_000_000_000_u64);
     assert!(!data["rows"].as_array().unwrap().is_empty());
+}
+
+#[test]
+fn one_file_for_both_outputs_is_refused_before_anything_runs() {
+    let page = tempfile::NamedTempFile::new().unwrap();
+    let name = page.path().to_str().unwrap();
+    let output = pial(&["--json", name, "--html", name], &["echo", "ran"]).output().unwrap();
+    assert_eq!((output.status.code(), output.stdout.as_slice()), (Some(2), b"".as_slice()));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("--json and --html both name"));
 }
