@@ -118,7 +118,8 @@ pub(super) struct Memory {
     next: f64,
     /// Seconds that a look at one step takes, by the last ones.
     look_s: f64,
-    added_up: f64,
+    /// What engine and interpreter use, in bytes, and when that was read.
+    own: (Option<f64>, u64),
     felt: f64,
     pressed: bool,
     /// Kills for want of memory that the kernel counted, and how many of the later ones no step was told of.
@@ -137,7 +138,7 @@ impl Default for Memory {
             over: HashSet::new(),
             next: f64::INFINITY,
             look_s: 0.0,
-            added_up: 0.0,
+            own: (None, 0),
             felt: 0.0,
             pressed: false,
             kills: (pressure::oom_kills(), 0),
@@ -277,10 +278,7 @@ impl Engine<'_> {
             active.memory.next = self.now() + next_look(&active.memory, least, period);
             self.active.insert(pid, active);
         }
-        if now >= self.memory.added_up + PERIOD_S {
-            self.memory.added_up = now;
-            self.add_up();
-        }
+        self.add_up(now);
         self.feel_pressure(now);
         let next = self.active.values().map(|active| active.memory.next).fold(f64::INFINITY, f64::min);
         self.memory.next = if self.active.is_empty() { f64::INFINITY } else { next };
@@ -371,15 +369,20 @@ impl Engine<'_> {
     }
 
     /// What all processes of the run use now.
-    fn add_up(&mut self) {
-        let steps: u64 = self.active.values().map(|active| active.memory.now).sum();
-        let mut all = steps + process::stat(std::process::id()).map_or(0, |stat| stat.rss_bytes);
-        if let Some(pid) = self.python.pid() {
-            // Its steps count their share of what it shares with them.
-            all += process::rollup(pid).map_or(0, |rollup| rollup.pss_bytes);
-            self.note_interpreter();
+    fn add_up(&mut self, now: f64) {
+        let (read, mut own) = self.memory.own;
+        // Reading the interpreter's own is dear, and it changes little.
+        if read.is_none_or(|read| now >= read + PERIOD_S) {
+            own = process::stat(std::process::id()).map_or(0, |stat| stat.rss_bytes);
+            if let Some(pid) = self.python.pid() {
+                // Its steps count their share of what it shares with them.
+                own += process::rollup(pid).map_or(0, |rollup| rollup.pss_bytes);
+                self.note_interpreter();
+            }
+            self.memory.own = (Some(now), own);
         }
-        self.memory.tree_peak_bytes = self.memory.tree_peak_bytes.max(all);
+        let steps: u64 = self.active.values().map(|active| active.memory.now).sum();
+        self.memory.tree_peak_bytes = self.memory.tree_peak_bytes.max(own + steps);
     }
 
     /// Takes note of the interpreter's own peak, for as long as it is there.
