@@ -85,18 +85,29 @@ pub fn guard(mark: &str, groups: &Path) {
     for group in fs::read(groups).unwrap_or_default().chunks_exact(4) {
         crate::sys::signal_group(u32::from_le_bytes([group[0], group[1], group[2], group[3]]), true);
     }
+    end_left(mark);
+}
+
+/// Ends all that a run whose engine was killed left, and removes its control groups.
+pub fn end_left(mark: &str) {
     end_marked(mark);
-    pial_measure::cgroup::remove_left(&crate::run::groups_of(mark));
+    let groups = crate::run::groups_of(mark);
+    // A group knows its processes, also those that cleared their environment.
+    pial_measure::cgroup::processes_left(&groups).into_iter().for_each(crate::sys::kill);
+    pial_measure::cgroup::remove_left(&groups);
 }
 
 /// Kills every process with the mark until a look at all processes finds none, as one may have forked meanwhile.
 pub fn end_marked(mark: &str) {
     let wanted = format!("{MARK}={mark}");
+    let mut none_before = false;
     for _ in 0..200 {
         let found = processes_with(&wanted);
-        if found.is_empty() {
+        // One that is just in `exec` has no environment for a moment, so that a single look can miss it.
+        if found.is_empty() && none_before {
             return;
         }
+        none_before = found.is_empty();
         found.into_iter().for_each(crate::sys::kill);
         std::thread::sleep(Duration::from_millis(5));
     }

@@ -6,6 +6,7 @@
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// Which of the two kinds of control group.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -222,25 +223,43 @@ impl Groups {
 impl Drop for Groups {
     fn drop(&mut self) {
         let _ = self.own.back();
-        remove_all(&self.base);
+        remove_with_groups(&self.base, MOST_TRIES / 10);
     }
 }
 
-/// Removes what a process that was killed left of [`Groups::open`]; its steps are ended.
+/// The processes in what a process that was killed left of [`Groups::open`].
+pub fn processes_left(name: &str) -> Vec<u32> {
+    let groups = left(name).into_iter().flat_map(|base| fs::read_dir(base).into_iter().flatten().flatten());
+    let texts = groups.filter_map(|group| fs::read_to_string(group.path().join(PROCESSES)).ok());
+    texts.flat_map(|text| text.lines().filter_map(|pid| pid.parse().ok()).collect::<Vec<u32>>()).collect()
+}
+
+/// Removes what such a process left, once its steps are ended.
 pub fn remove_left(name: &str) {
-    let Some(own) = Own::find() else { return };
-    let directories = own.and_above().map(Path::to_owned).collect::<Vec<_>>();
-    for base in directories.iter().map(|directory| directory.join(name)).filter(|base| base.is_dir()) {
-        remove_all(&base);
+    left(name).iter().for_each(|base| remove_with_groups(base, MOST_TRIES));
+}
+
+fn left(name: &str) -> Vec<PathBuf> {
+    let Some(own) = Own::find() else { return Vec::new() };
+    own.and_above().map(|directory| directory.join(name)).filter(|base| base.is_dir()).collect()
+}
+
+/// Removes a directory of groups and the groups in it.
+fn remove_with_groups(base: &Path, tries: u32) {
+    // A process that was killed is in its group until it has given back its memory.
+    for _ in 0..tries {
+        let groups = fs::read_dir(base).into_iter().flatten().flatten();
+        groups.filter(|entry| entry.path().is_dir()).for_each(|group| drop(fs::remove_dir(group.path())));
+        match fs::remove_dir(base) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => std::thread::sleep(TRY_AGAIN),
+            _ => return,
+        }
     }
 }
 
-/// Removes a directory of groups and the groups in it, of those what has no process any more.
-fn remove_all(base: &Path) {
-    let groups = fs::read_dir(base).into_iter().flatten().flatten();
-    groups.for_each(|group| drop(fs::remove_dir(group.path())));
-    let _ = fs::remove_dir(base);
-}
+/// How often groups are tried to be removed, and how long after the last time.
+const MOST_TRIES: u32 = 400;
+const TRY_AGAIN: Duration = Duration::from_millis(5);
 
 /// The true root of a version 2 hierarchy: it may have processes beside groups with controllers.
 fn is_root(own: &Own, directory: &Path) -> bool {

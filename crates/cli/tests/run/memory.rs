@@ -146,9 +146,8 @@ fn a_large_request_has_a_control_group_whose_peak_is_recorded() {
         eprintln!("not tested, as no control group can be made here: {:?}", ran.events);
         return;
     }
-    assert!(is_about(&used["peak_rss_bytes"], 200), "{used}");
-    assert!(used["charged_bytes"].as_u64().unwrap() >= 200_000_000, "{used}");
-    assert!(matches!(used["method"].as_str().unwrap(), "cgroup1" | "cgroup2" | "ru_maxrss"), "{used}");
+    // The method may be another: libraries that others read in are charged to them, and yet in a resident set.
+    assert!(is_about(&used["peak_rss_bytes"], 200) && is_about(&used["charged_bytes"], 200), "{used}");
 }
 
 #[test]

@@ -114,8 +114,7 @@ pub fn run(
     let mut work = Work::take(&options.work)?;
     if let Some(mark) = &work.unfinished {
         // Steps of an engine that was killed must not write while this run makes their directories anew.
-        crate::guardian::end_marked(mark);
-        pial_measure::cgroup::remove_left(&groups_of(mark));
+        crate::guardian::end_left(mark);
     }
     let mark = format!("{}-{:x}", std::process::id(), seconds_since_1970().to_bits());
     work.note(&mark).map_err(EngineError::io("write the lock"))?;

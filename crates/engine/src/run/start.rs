@@ -179,10 +179,10 @@ impl Engine<'_> {
         phase: Phase,
         mut watch: Watch,
     ) -> Result<(), EngineError> {
-        self.begin_watch(&mut watch, pid);
         if let Some(guardian) = &mut self.guardian {
             guardian.began(pid);
         }
+        self.begin_watch(&mut watch, pid);
         let name = step_name(&self.store, step);
         if matches!(phase, Phase::Command(_) | Phase::Builtin(_)) {
             self.note_start(&name, pid, attempt)?;
