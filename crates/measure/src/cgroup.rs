@@ -166,6 +166,7 @@ impl Groups {
 
     /// Makes the directory, and a group in it that this process enters and leaves, as only trying tells whether it may.
     fn prepared(mut self) -> io::Result<Groups> {
+        self.base.parent().into_iter().for_each(remove_stale);
         fs::create_dir(&self.base)?;
         let tried = self.try_out();
         if tried.is_err() {
@@ -242,6 +243,17 @@ pub fn remove_left(name: &str) {
 fn left(name: &str) -> Vec<PathBuf> {
     let Some(own) = Own::find() else { return Vec::new() };
     own.and_above().map(|directory| directory.join(name)).filter(|base| base.is_dir()).collect()
+}
+
+/// Removes what is empty of groups that dead processes made: they were killed, or left a daemon in theirs.
+fn remove_stale(parent: &Path) {
+    for entry in fs::read_dir(parent).into_iter().flatten().flatten() {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let process = name.strip_prefix("pial-").and_then(|rest| rest.split('-').next()?.parse::<u32>().ok());
+        if process.is_some_and(|pid| !Path::new(&format!("/proc/{pid}")).exists()) {
+            remove_with_groups(&entry.path(), 1);
+        }
+    }
 }
 
 /// Removes a directory of groups and the groups in it.

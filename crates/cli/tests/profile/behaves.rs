@@ -85,9 +85,11 @@ fn what_is_sent_to_pial_is_meant_for_the_command() {
 #[test]
 fn a_killed_pial_leaves_nothing_stopped() {
     let script = "echo ready; read line; i=0; while [ $i -lt 20 ]; do /bin/true; i=$((i+1)); done; echo done";
+    let mut killed = Vec::new();
     for _ in 0..5 {
         let command = &["sh", "-c", script];
         let mut child = pial(&[], command).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        killed.push(format!("pial-{}", child.id()));
         let mut output = BufReader::new(child.stdout.take().unwrap());
         let mut line = String::new();
         output.read_line(&mut line).unwrap();
@@ -99,6 +101,11 @@ fn a_killed_pial_leaves_nothing_stopped() {
         output.read_to_string(&mut rest).unwrap();
         assert_eq!(rest, "done\n");
     }
+    // Its control group is removed by the next one, once the kernel let go of all that was in it.
+    let groups = pial_measure::cgroup::Own::find().map(|own| own.directory);
+    let is_left = || groups.iter().any(|groups| killed.iter().any(|name| groups.join(name).exists()));
+    let next = || pial(&["--quiet", "--json", "/dev/null"], &["true"]).output().unwrap();
+    assert!((0..100).any(|_| next().status.success() && !is_left()), "{killed:?}");
 }
 
 #[test]

@@ -8,9 +8,8 @@ use std::process::ExitStatus;
 use pial_core::arena::NodeId;
 use pial_core::schedule::{Ending, Event, Reason, Step};
 use pial_core::value::Value;
-use pial_measure::cgroup::Version;
 
-use super::watch::{By, Watch, gigabytes};
+use super::out_of_memory::{OutOfMemory, peak};
 use super::{Active, Engine, EngineError, Phase};
 use crate::clock::{seconds_since_1970, utc};
 use crate::collect::collect;
@@ -18,9 +17,9 @@ use crate::crash::{Crash, TAIL};
 use crate::launch::Capture;
 use crate::observe::Report;
 use crate::python::Described;
-use crate::record::{Failed, Logged, Method, Record, Used};
+use crate::record::{Failed, Logged, Record, Used};
 use crate::store::{Read, StoreError, read_by_errand};
-use crate::sys::{self, Ended};
+use crate::sys::Ended;
 use crate::task::{Task, step_name};
 use crate::work::publish;
 
@@ -35,14 +34,6 @@ pub(super) struct Usage {
     pub out_of_memory: Option<OutOfMemory>,
 }
 
-/// A step that was ended for its memory.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct OutOfMemory {
-    by: By,
-    limit: Option<u64>,
-    used: u64,
-}
-
 impl Usage {
     /// How the failure of a step with this usage counts.
     pub fn ending(&self) -> Ending {
@@ -53,24 +44,6 @@ impl Usage {
     pub fn told(&self, crash: Crash) -> Crash {
         let Some(out) = self.out_of_memory else { return crash };
         Crash { memory_limit_bytes: out.limit, ended_by: Some(out.by.tell().to_owned()), ..crash }
-    }
-}
-
-impl OutOfMemory {
-    fn message(&self) -> String {
-        let (used, limit) = (gigabytes(self.used), gigabytes(self.limit.unwrap_or_default()));
-        match self.by {
-            By::Pial => format!("out of memory: it used {used}, more than its limit of {limit}, and pial ended it"),
-            By::Limit => {
-                format!(
-                    "out of memory: it wanted more than its limit of {limit}, and the kernel ended it (control group)"
-                )
-            }
-            By::Kernel => format!(
-                "out of memory: the kernel ended it (SIGKILL) for want of memory on the machine or in a control group above; it \
-                 had used {used}"
-            ),
-        }
     }
 }
 
@@ -97,7 +70,7 @@ impl Engine<'_> {
         let usage = Usage { used: Some(used), strays, found: false, out_of_memory };
         self.devices.give_back(step);
         let bad = match out_of_memory {
-            Some(out) => Some(out.message()),
+            Some(out) => Some(out.message(self.memory_key(step.node))),
             None => bad_ending(ended.status, stopped, self.plan.locate(step.node).0.time_s),
         };
         if stopped == Some(Reason::Cancelled) {
@@ -211,30 +184,6 @@ impl Engine<'_> {
             ..self.crash(step, attempt, task, message, usage.used)
         };
         self.write_failure(step, task, usage.told(crash), usage.ending(), None)
-    }
-
-    /// Whether a step was ended for its memory: by the engine, at the limit of its group, or by the kernel for the whole machine.
-    fn out_of_memory(
-        &mut self,
-        memory: &Watch,
-        status: ExitStatus,
-        stopped: Option<Reason>,
-        peak: u64,
-    ) -> Option<OutOfMemory> {
-        // 137 is what a shell makes of a command's SIGKILL.
-        let killed = status.signal() == Some(libc::SIGKILL) || status.code() == Some(128 + libc::SIGKILL);
-        let in_group = memory.group.as_ref().is_some_and(|group| group.oom_kills() > 0);
-        let by = match memory.ended_by {
-            _ if stopped.is_some() => None,
-            Some(by) => Some(by),
-            None if in_group => Some(By::Limit),
-            None if killed && self.memory.kernel_killed() => Some(By::Kernel),
-            None => None,
-        }?;
-        let limit = memory.limit.filter(|_| by != By::Kernel);
-        // Pages that the kernel refused were not used.
-        let used = if by == By::Limit { limit.map_or(peak, |limit| peak.max(limit)) } else { peak };
-        Some(OutOfMemory { by, limit, used })
     }
 
     /// A step that ended well: its outputs are found, published and recorded.
@@ -500,26 +449,6 @@ impl Engine<'_> {
         self.events.push_back(Event::Ended(step, ending));
         Ok(())
     }
-}
-
-/// What a step used at most, in bytes, how that was found, and what was charged to its group. `largest` is the kernel's mark of
-/// its largest process.
-fn peak(memory: &Watch, largest: u64) -> (u64, Method, Option<u64>) {
-    let largest = match memory.forked {
-        true => (largest.saturating_sub(memory.inherited), Method::Growth),
-        false => (largest, Method::MaxRss),
-    };
-    let charged = memory.group.as_ref().and_then(|group| {
-        let method = if group.version() == Version::One { Method::Group1 } else { Method::Group2 };
-        // Pages of files stay charged when a process ends, so there were hardly more of them at the peak.
-        Some((group.peak_bytes()?, group.cache_bytes()?, method))
-    });
-    let needed = charged.map(|(peak, cache, method)| (peak.saturating_sub(cache), method));
-    let known = [memory.seen, needed].into_iter().flatten().max_by_key(|(bytes, _)| *bytes);
-    // The mark of the largest process starts at the engine's own size, and what is below that says nothing.
-    let telling = largest.0 > sys::own_peak_rss_bytes() || memory.forked;
-    let (bytes, method) = known.filter(|(bytes, _)| *bytes >= largest.0 || !telling).unwrap_or(largest);
-    (bytes, method, charged.map(|(peak, ..)| peak))
 }
 
 /// A part of a crash file.

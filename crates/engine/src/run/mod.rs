@@ -31,6 +31,7 @@ mod ending;
 mod errand;
 mod memory;
 mod nipype;
+mod out_of_memory;
 mod python;
 pub(crate) mod start;
 mod strays;

@@ -6,7 +6,7 @@
 use std::collections::HashSet;
 use std::path::PathBuf;
 
-use pial_core::arena::TemplateId;
+use pial_core::arena::{NodeId, TemplateId};
 use pial_core::schedule::{Event, Source, Step};
 use pial_measure::cgroup::{Group, Groups, Version};
 use pial_measure::process::{self, Stat};
@@ -355,17 +355,21 @@ impl Engine<'_> {
             return;
         };
         let template = self.plan.template_of(active.step.node);
-        let is_nipype = self.plan.templates[template].nipype.is_some();
         if self.memory.over.insert(template) {
             let message = format!(
                 "{} uses {} of memory and asked for {}; give it more in `{}`",
                 active.name,
                 gigabytes(used),
                 gigabytes(asked),
-                if is_nipype { "mem_gb" } else { "resources: {memory: ...}" }
+                self.memory_key(active.step.node)
             );
             self.observer.report(&Report::Warning(&message));
         }
+    }
+
+    /// Where a node asks for memory.
+    pub(super) fn memory_key(&self, node: NodeId) -> &'static str {
+        if self.plan.locate(node).0.nipype.is_some() { "mem_gb" } else { "resources: {memory: ...}" }
     }
 
     /// What all processes of the run use now.
