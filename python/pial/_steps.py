@@ -21,10 +21,11 @@ if TYPE_CHECKING:
 
     from pial import _stay
 
-PROTOCOL = 2
+PROTOCOL = 3
 LONGEST_LINE = 3500  # bytes: a line is one write, and steps write to the same socket
 LONGEST_IDLE = 2.0  # seconds after which a process that waits for another step is let go
 FORK_ATTEMPTS = 5
+PAGE = os.sysconf("SC_PAGE_SIZE")
 RSS_UNIT = 1 if sys.platform == "darwin" else 1024  # of ru_maxrss
 
 
@@ -234,4 +235,14 @@ def _new_channel() -> _stay.Channel:
 
 
 def _tell_began(engine: int, step: dict[str, Any]) -> None:
-    os.write(engine, b'{"event":"started","id":%d,"pid":%d}\n' % (step["id"], os.getpid()))
+    """Told by the step's process, with what it has at its start: anyone else would read that too late."""
+    line = b'{"event":"started","id":%d,"pid":%d,"rss_bytes":%d}\n'
+    os.write(engine, line % (step["id"], os.getpid(), _resident_bytes()))
+
+
+def _resident_bytes() -> int:
+    try:
+        with open("/proc/self/statm", "rb", buffering=0) as file:
+            return int(file.read().split()[1]) * PAGE
+    except OSError:  # not Linux
+        return 0

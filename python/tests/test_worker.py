@@ -187,7 +187,7 @@ class WithDriver(unittest.TestCase):
 class Calls(WithDriver):
     def test_ready(self):
         ready = self.driver().ready
-        self.assertEqual(ready["protocol"], 2)
+        self.assertEqual(ready["protocol"], 3)
         self.assertEqual(ready["python"], ".".join(map(str, sys.version_info[:3])))
 
     def test_source(self):

@@ -25,7 +25,7 @@ pub const PYTHON_PATH: &str = "PIAL_PYTHONPATH";
 const WARM: &str = "PIAL_WARM";
 
 /// The version of the lines exchanged.
-pub const PROTOCOL: u32 = 2;
+pub const PROTOCOL: u32 = 3;
 
 /// Variables that keep numerical libraries from starting threads when they are loaded: an interpreter with threads
 /// cannot fork safely. Each step sets its own number afterwards.
@@ -157,6 +157,8 @@ pub enum News {
         id: u64,
         /// Its process, which leads a group of its own.
         pid: u32,
+        /// What is resident in it before it does anything, most of it shared with the interpreter, in bytes.
+        rss_bytes: u64,
     },
     /// A step ended, and with it its process, or it waits for another step.
     Ended {

@@ -239,7 +239,7 @@ impl Engine<'_> {
                     self.give_up_python(&message)?;
                 }
                 News::Ready { .. } => {}
-                News::Started { id, pid } => self.function_began(id, pid)?,
+                News::Started { id, pid, rss_bytes } => self.function_began(id, pid, rss_bytes)?,
                 News::Ended { id, pid, status, user_s, system_s, max_rss_bytes, stays } => {
                     let ended = Ended { pid, status: ExitStatus::from_raw(status), user_s, system_s, max_rss_bytes };
                     self.function_ended(id, &ended, stays)?;
@@ -254,7 +254,7 @@ impl Engine<'_> {
         self.restart_python()
     }
 
-    fn function_began(&mut self, id: u64, pid: u32) -> Result<(), EngineError> {
+    fn function_began(&mut self, id: u64, pid: u32, rss_bytes: u64) -> Result<(), EngineError> {
         let Some(mut active) = self.python.asked.remove(&id) else { return Ok(()) };
         self.python.deaths = 0;
         active.began = self.now();
@@ -262,7 +262,8 @@ impl Engine<'_> {
             guardian.began(pid);
         }
         self.note_start(&active.name, pid, active.attempt)?;
-        self.begin_watch(&mut active.memory, pid);
+        active.memory.inherited = rss_bytes;
+        self.begin_watch(&mut active.memory);
         self.active.insert(pid, active);
         Ok(())
     }

@@ -182,7 +182,7 @@ impl Engine<'_> {
         if let Some(guardian) = &mut self.guardian {
             guardian.began(pid);
         }
-        self.begin_watch(&mut watch, pid);
+        self.begin_watch(&mut watch);
         let name = step_name(&self.store, step);
         if matches!(phase, Phase::Command(_) | Phase::Builtin(_)) {
             self.note_start(&name, pid, attempt)?;

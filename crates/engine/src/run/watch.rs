@@ -239,15 +239,12 @@ impl Engine<'_> {
     }
 
     /// Begins to watch a step whose process began; its watch is in its place already.
-    pub(super) fn begin_watch(&mut self, watch: &mut Watch, pid: u32) {
+    pub(super) fn begin_watch(&mut self, watch: &mut Watch) {
         if let (Some(group), Some(limit)) = (&watch.group, watch.limit)
             && group.limit(limit).is_err()
         {
             // It has more already, or cannot be limited: the engine looks.
             watch.group.take().into_iter().for_each(|group| self.memory.remove(group));
-        }
-        if watch.forked {
-            watch.inherited = process::stat(pid).map_or(0, |stat| stat.rss_bytes);
         }
         let after = if is_guarded(watch) { until_full(watch, 0).min(FIRST_S) } else { FIRST_S };
         watch.next = self.now() + after;
