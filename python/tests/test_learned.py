@@ -12,10 +12,36 @@ import support  # noqa: E402
 
 try:
     os.environ.setdefault("NIPYPE_NO_ET", "1")
+    from nipype.interfaces.base import CommandLine, CommandLineInputSpec, File, TraitedSpec, traits
     from nipype.interfaces.utility import Function as NipypeFunction
     from nipype.pipeline import engine as pe
 except ImportError:
     pe = None
+
+
+# Fails when it is not alone: it takes 20 times the size of its input, and that long.
+ALONE_IF_LARGE = """
+import os, sys, time
+size = os.path.getsize(sys.argv[1])
+if size > 1000000:
+    os.mkdir(sys.argv[1] + ".taken")
+memory = bytearray(20 * size)
+if size > 1000000:
+    time.sleep(0.3)
+    os.rmdir(sys.argv[1] + ".taken")
+"""
+
+
+if pe:
+
+    class AloneInput(CommandLineInputSpec):
+        args = traits.Str(argstr="%s", position=0)
+        in_file = File(exists=True, argstr="%s", position=1)
+
+    class Alone(CommandLine):
+        _cmd = sys.executable
+        input_spec = AloneInput
+        output_spec = TraitedSpec
 
 
 def hold():
@@ -32,6 +58,10 @@ class Learned(support.InDirectory):
     def rows(self, *arguments):
         told = subprocess.run([support.engine(), "resources", "--json", *arguments], stdout=subprocess.PIPE, check=True)
         return {row["name"]: row for row in json.loads(told.stdout)}
+
+    def sizes(self):
+        with open("peaks", encoding="utf-8") as file:
+            return [line["input_bytes"] for line in map(json.loads, file) if "kind" in line]
 
     def test_a_function_and_its_resource_file(self):
         from pial import Function, Node, Workflow
@@ -65,6 +95,29 @@ class Learned(support.InDirectory):
         (name,) = self.rows()
         self.assertRegex(name, r"^nipype nipype\.interfaces\.utility\.wrappers\.Function \w{8}$")
         self.assertGreater(self.rows()[name]["peak_bytes"], 300e6)
+
+    @unittest.skipUnless(pe, "nipype is not installed")
+    def test_commands_of_nipype_by_the_size_of_their_inputs(self):
+        from pial.nipype import PialPlugin
+
+        for size, name in [(100_000, "small"), (20_000_000, "large")]:
+            with open(name, "wb") as file:
+                file.truncate(size)
+
+        def run(directory, names):
+            workflow = pe.Workflow("w", base_dir=os.path.join(self.directory, directory))
+            for number, name in enumerate(names):
+                node = pe.Node(Alone(args=f"-c '{ALONE_IF_LARGE}'", in_file=os.path.abspath(name)), name=f"n{number}")
+                workflow.add_nodes([node])
+            workflow.run(plugin=PialPlugin(plugin_args={"n_procs": 2, "memory_gb": 0.7}))
+
+        run("one", ["small"])
+        run("two", ["large"])
+        (name,) = self.rows()
+        self.assertEqual([size > 10e6 for size in self.sizes()], [False, True])
+        # Both may start, as nothing is known of a node before its command is; one command waits for the other then.
+        run("three", ["large", "large"])
+        self.assertEqual(self.rows()[name]["steps"], 4)
 
 
 if __name__ == "__main__":

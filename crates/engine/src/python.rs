@@ -226,6 +226,9 @@ pub struct Command {
     /// Its whole environment, if it is not to be the engine's.
     #[serde(default)]
     pub environment: Option<std::collections::BTreeMap<String, String>>,
+    /// Bytes of the files among the node's inputs.
+    #[serde(default)]
+    pub input_bytes: u64,
 }
 
 /// How an interpreter is started.

@@ -285,8 +285,12 @@ impl<'r> Store<'r> {
         self.contents.still_holds(path, digest)
     }
 
-    /// The bytes of all files among a step's inputs, as they were seen when its key was made.
+    /// The bytes of all files among a step's inputs, as they were seen when its key was made. A node of nipype's has none
+    /// as long as it is not known to be a command: what it runs within Python is one size, as it cannot be asked before.
     pub fn input_bytes(&self, task: &Task) -> u64 {
+        if task.is_nipype {
+            return task.nipype_input_bytes;
+        }
         let size =
             |(path, seen): (&String, &Seen)| seen.made.map(|made| made.size).or_else(|| self.contents.size(path));
         task.digests.iter().filter_map(size).fold(0, u64::saturating_add)

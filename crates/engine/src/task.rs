@@ -48,6 +48,8 @@ pub struct Task {
     pub call: Option<Rc<Call>>,
     /// Whether it is a node of nipype's, which makes, empties and fills its directory itself.
     pub is_nipype: bool,
+    /// Bytes of the files among the inputs of a node of nipype's, once its command is known: Python alone knows them.
+    pub nipype_input_bytes: u64,
 }
 
 /// What preparing a step gives.
@@ -129,6 +131,7 @@ pub fn prepare(
             _ => None,
         },
         is_nipype: template.nipype.is_some(),
+        nipype_input_bytes: 0,
     })))
 }
 
@@ -186,6 +189,7 @@ impl Task {
             builtin: None,
             call: None,
             is_nipype: false,
+            nipype_input_bytes: 0,
         }
     }
 

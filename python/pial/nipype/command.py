@@ -18,6 +18,7 @@ from nipype import config
 from nipype.interfaces.base import BaseInterface, CommandLine
 from nipype.utils.filemanip import canonicalize_env, read_stream
 
+from . import version
 from .unpickling import load
 
 TYPE_CHECKING = False
@@ -105,6 +106,7 @@ class Plan:
                 "words": ["/bin/sh", "-c", *_words(runtime.cmdline, streams)],
                 "directory": str(runtime.cwd),
                 "environment": dict(canonicalize_env(runtime.environ)),
+                "input_bytes": version.bytes_of_files(self._node.inputs),
             },
             "state": {"cmdline": runtime.cmdline, "streams": streams},
         }

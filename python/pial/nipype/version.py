@@ -79,6 +79,25 @@ def of_outputs(result: Any) -> str:
     return digest.hexdigest()
 
 
+def bytes_of_files(traits: Any) -> int:
+    """Sizes of the files that an object with traits names, each once."""
+    sizes: dict[str, int] = {}
+    waiting: list[Any] = list(_values(traits).values())
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, (str, os.PathLike)) and os.fspath(value).startswith("/"):
+            try:
+                found = os.stat(value)
+            except (OSError, ValueError):
+                continue
+            sizes[os.fspath(value)] = 0 if _is_directory(found.st_mode) else found.st_size
+        elif isinstance(value, dict):
+            waiting.extend(value.values())
+        elif isinstance(value, (list, tuple, set, frozenset)):
+            waiting.extend(value)
+    return sum(sizes.values())
+
+
 def _values(traits: Any) -> dict[str, Any]:
     """What was set, of an object with traits."""
     return {name: value for name, value in vars(traits).items() if not name.startswith("__")}

@@ -150,6 +150,7 @@ pub fn run(
         python: python::Python::default(),
         mark,
         maps: HashMap::new(),
+        planned: HashMap::new(),
         sinks: HashMap::new(),
         active: HashMap::new(),
         not_ours: children.now(),
@@ -181,6 +182,8 @@ struct Engine<'r> {
     python: python::Python,
     mark: String,
     maps: HashMap<NodeId, MapRun>,
+    /// Commands of nipype's nodes that wait for memory.
+    planned: HashMap<Step, nipype::Planned>,
     /// Which node has written which file outside the working directory.
     sinks: HashMap<String, String>,
     /// By process.

@@ -21,6 +21,14 @@ use crate::store::Read;
 use crate::sys::Ended;
 use crate::task::{self, Prepared, Task};
 
+/// A command that a visit asked for, and that waits for memory.
+pub(super) struct Planned {
+    task: Box<Task>,
+    ask: Ask,
+    command: Command,
+    state: Json,
+}
+
 /// A command that a visit asked for, while it runs.
 pub(super) struct Running {
     pub task: Box<Task>,
@@ -57,7 +65,8 @@ impl Engine<'_> {
             }
             (Some(Ok(Returned { run: Some(command), state, .. })), None) => {
                 ask.used = usage.used;
-                return self.run_command(step, attempt, task, ask, &command, state.unwrap_or_default());
+                let planned = Planned { task, ask, command, state: state.unwrap_or_default() };
+                return self.command_known(step, attempt, planned);
             }
             (Some(Ok(Returned { outputs, cached, .. })), None) => {
                 return self.nipype_done(
@@ -111,15 +120,24 @@ impl Engine<'_> {
         }
     }
 
+    /// Runs the command of a visit, or has it wait for memory: now the size of its inputs is known.
+    fn command_known(&mut self, step: Step, attempt: u32, mut planned: Planned) -> Result<(), EngineError> {
+        planned.task.nipype_input_bytes = planned.command.input_bytes;
+        // A step that waits gives everything back, and its devices are in the command's environment already.
+        let has_devices = self.plan.requests[self.plan.locate(step.node).0.request].gpus > 0;
+        if !has_devices && self.waits_for_memory(step, &planned.task) {
+            self.planned.insert(step, planned);
+            return Ok(());
+        }
+        self.run_command(step, attempt, planned)
+    }
+
     /// Runs the command of a visit as the step's process.
-    fn run_command(
+    pub(super) fn run_command(
         &mut self,
         step: Step,
         attempt: u32,
-        task: Box<Task>,
-        ask: Ask,
-        command: &Command,
-        state: Json,
+        Planned { task, ask, command, state }: Planned,
     ) -> Result<(), EngineError> {
         let Some((program, arguments)) = command.words.split_first() else {
             return self.fail_unstarted(step, attempt, "it asked for a command without words".to_owned());

@@ -19,6 +19,9 @@ use crate::work::make_scratch;
 
 impl Engine<'_> {
     pub(super) fn start(&mut self, step: Step, attempt: u32) -> Result<(), EngineError> {
+        if let Some(planned) = self.planned.remove(&step) {
+            return self.run_command(step, attempt, planned);
+        }
         let found = match self.inputs(step)? {
             Ok(found) => found,
             Err(message) => return self.fail_unstarted(step, attempt, message),
