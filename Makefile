@@ -14,6 +14,8 @@ export PYTHONPATH := $(CURDIR)/python
 PYTHON = $(shell test -x .venv/bin/python && echo .venv/bin/python || echo python3)
 PIAL := target/release/pial
 CARGO ?= cargo
+# Tests interrupt what they start, and what runs in the background may have been started with interrupts ignored.
+TESTED = env --default-signal=INT,QUIT,HUP
 
 .PHONY: help build setup data demo test lint docs bench bench-memory clean
 
@@ -40,9 +42,9 @@ demo: data build
 	setup/demo.sh $(PIAL)
 
 test: setup lint docs data
-	$(CARGO) test --workspace --locked
-	$(PYTHON) -m unittest discover --start-directory python/tests
-	$(PYTHON) -m unittest discover --start-directory tests
+	$(TESTED) $(CARGO) test --workspace --locked
+	$(TESTED) $(PYTHON) -m unittest discover --start-directory python/tests
+	$(TESTED) $(PYTHON) -m unittest discover --start-directory tests
 
 lint: setup
 	$(CARGO) fmt --all --check
