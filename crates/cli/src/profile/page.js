@@ -80,7 +80,7 @@ function axes(chart, scale) {
     element(chart, 'line', { x1: LEFT, x2: WIDTH - RIGHT, y1: y, y2: y, stroke: 'var(--line)' });
     element(chart, 'text', { x: LEFT - 6, y: y + 4, 'text-anchor': 'end' }, bytes(value));
     const time = scale.end * step / 4;
-    element(chart, 'text', { x: scale.x(time), y: HEIGHT - 8, 'text-anchor': 'middle' }, time.toFixed(time < 10 ? 2 : 0) + ' s');
+    element(chart, 'text', { x: scale.x(time), y: HEIGHT - 8, 'text-anchor': step < 4 ? 'middle' : 'end' }, time.toFixed(time < 10 ? 2 : 0) + ' s');
   }
 }
 
