@@ -11,7 +11,7 @@ from test_worker import PATIENCE, WithDriver
 
 # What a step may leave behind so that its process cannot be used again.
 LEFT_BEHIND = {
-    "a child": "os.spawnlp(os.P_NOWAIT, 'sleep', 'sleep', '1000')",
+    "a child": "os.spawnlp(os.P_NOWAIT, 'sleep', 'sleep', '60')",
     "a child that was waited for": "os.spawnlp(os.P_WAIT, 'true', 'true')",
     "a thread": "threading.Thread(target=time.sleep, args=(1000,), daemon=True).start()",
     "an exit function": "atexit.register(print)",
