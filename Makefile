@@ -42,6 +42,7 @@ demo: data build
 	setup/demo.sh $(PIAL)
 
 test: setup lint docs data
+	setup/uml.sh
 	$(TESTED) $(CARGO) test --workspace --locked
 	$(TESTED) $(PYTHON) -m unittest discover --start-directory python/tests
 	$(TESTED) $(PYTHON) -m unittest discover --start-directory tests
