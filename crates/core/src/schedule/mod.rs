@@ -13,8 +13,8 @@ mod order;
 mod queue;
 mod tries;
 
-pub use budget::{Budget, BudgetProblem};
-pub use memory::{Grant, Source, rounded};
+pub use budget::{Budget, BudgetProblem, DEFAULT_MEMORY_BYTES};
+pub use memory::{Grant, Source, TOO_LITTLE_FACTOR, rounded};
 use order::Order;
 use queue::{Entry, Queue, Running};
 use tries::Tries;
