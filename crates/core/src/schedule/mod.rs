@@ -155,7 +155,8 @@ pub struct Settings {
     pub grace_s: f64,
     /// Seconds each template took in earlier runs.
     pub estimates: Vec<Option<f32>>,
-    /// Bytes that the smallest step of each template needs, by what was learned; nothing for a template that asks itself.
+    /// Bytes that the smallest step of each template needs, by what was learned; nothing for a template that asks
+    /// itself, but for one that was ended for memory with what a resource file asks for.
     /// May be shorter than there are templates.
     pub memory: Vec<Option<u64>>,
 }

@@ -445,7 +445,7 @@ fn next_look(watch: &Watch, least: f64, period: f64) -> f64 {
 }
 
 /// Bytes as people read them.
-pub(super) fn gigabytes(bytes: u64) -> String {
+pub(crate) fn gigabytes(bytes: u64) -> String {
     match bytes {
         0..1_000_000_000 => format!("{:.1} MB", bytes as f64 / 1e6),
         _ => format!("{:.1} GB", bytes as f64 / 1e9),
