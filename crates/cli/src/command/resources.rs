@@ -111,7 +111,7 @@ fn forget(names: &[String], json: bool) -> Result<ExitCode, Failure> {
         let known = contents.kinds.keys().map(String::as_str);
         let hint = pial_core::document::suggest(unknown, known);
         return Err(Failure::usage(format!(
-            "nothing is known of `{unknown}`{hint}; `pial resources` tells what is known, and nothing was forgotten"
+            "nothing is known of `{unknown}` and nothing was forgotten; `pial resources` tells what is known{hint}"
         )));
     }
     let is_meant = |kind: &str| names.is_empty() || names.iter().any(|name| name == kind);

@@ -92,7 +92,7 @@ impl Scheduler<'_> {
             if self.ending {
                 return self.ended(step, Ending::FailedForGood, actions);
             }
-            self.queue.release(step);
+            self.queue.withdraw(step);
             self.try_again(step, Tries { grant: Some(grant), ..tries });
         } else if grant != granted {
             let request = self.queue.variant(self.plan.templates[template].request, grant);

@@ -326,7 +326,8 @@ mod tests {
             let mut number = numbers(seed);
             let largest = 1 << (13 + number(32));
             let mut peaks = Peaks::default();
-            let (mut seen, mut ended): (Vec<(u64, u64)>, Vec<(u64, u64)>) = (Vec::new(), Vec::new());
+            let mut seen = Vec::new();
+            let mut ended = Vec::<(u64, u64)>::new();
             for _ in 0..number(150) + 1 {
                 let (input, bytes) = (number(largest + 1), number(20_000 * MB) + 1);
                 match number(3) {
