@@ -3,6 +3,7 @@
 use pial_core::arena::TemplateId;
 use pial_core::plan::{Plan, Work};
 use pial_engine::learned::Learned;
+use pial_engine::learned::model::Peaks;
 use serde_json::{Value as Json, json};
 
 use crate::text::size;
@@ -23,8 +24,8 @@ pub enum Source {
     Asked,
     /// A resource file.
     File(String),
-    /// So many steps that ran the same.
-    Learned(u64),
+    /// So many steps that ran the same and ended well, and bytes at which one was ended for memory since.
+    Learned(u64, Option<u64>),
     /// Nobody.
     Default,
 }
@@ -38,18 +39,24 @@ impl Memory {
         if matches!(template.work, Work::Builtin(_)) {
             return None;
         }
-        if let Some(bytes) = request.memory_bytes {
+        if let Some(bytes) = request.memory_bytes.filter(|_| learned.is_asked(id)) {
             let source = template.memory_from.as_ref().map_or(Source::Asked, |file| Source::File(file.to_string()));
             return Some(Memory { bytes: (bytes, bytes), source });
         }
-        let seen = learned.peaks(id).map(|peaks| (peaks.count(), peaks.iter().last().map_or(0, |(input, _)| input)));
-        let Some((count, largest)) = seen else {
-            let bytes = request.memory();
-            return Some(Memory { bytes: (bytes, bytes), source: Source::Default });
+        let largest = |peaks: &Peaks| {
+            let inputs = peaks.iter().map(|(input, _)| input).chain(peaks.floors().map(|(input, _)| input));
+            inputs.max().unwrap_or(0)
         };
+        let seen = learned.peaks(id).map(|peaks| (peaks.count(), peaks.more_than(), largest(peaks)));
+        let default = request.memory();
+        let (count, more_than, largest) = seen.unwrap_or_default();
         let (least, most) = inputs.unwrap_or((0, largest));
-        let mut need = |input| learned.need(id, input).unwrap_or_default();
-        Some(Memory { bytes: (need(least), need(most)), source: Source::Learned(count) })
+        let known = (learned.need(id, least), learned.need(id, most));
+        if known == (None, None) {
+            return Some(Memory { bytes: (default, default), source: Source::Default });
+        }
+        let bytes = (known.0.unwrap_or(default), known.1.unwrap_or(default));
+        Some(Memory { bytes, source: Source::Learned(count, more_than) })
     }
 
     /// In a cell of a table: `1.2 GB learned`.
@@ -61,19 +68,25 @@ impl Memory {
         match &self.source {
             Source::Asked => format!("{bytes} asked"),
             Source::File(path) => format!("{bytes} by {}", path.rsplit('/').next().unwrap_or(path)),
-            Source::Learned(_) => format!("{bytes} learned"),
+            Source::Learned(_, Some(ended)) => {
+                format!("{bytes} learned (one was ended for memory at {})", size(*ended))
+            }
+            Source::Learned(_, None) => format!("{bytes} learned"),
             Source::Default => format!("{bytes} assumed"),
         }
     }
 
     /// For `--json`.
     pub fn to_json(&self) -> Json {
-        let (source, file, steps) = match &self.source {
-            Source::Asked => ("asked", None, None),
-            Source::File(path) => ("file", Some(path), None),
-            Source::Learned(steps) => ("learned", None, Some(steps)),
-            Source::Default => ("default", None, None),
+        let (source, file, steps, ended) = match &self.source {
+            Source::Asked => ("asked", None, None, None),
+            Source::File(path) => ("file", Some(path), None, None),
+            Source::Learned(steps, ended) => ("learned", None, Some(steps), *ended),
+            Source::Default => ("default", None, None, None),
         };
-        json!({"least_bytes": self.bytes.0, "most_bytes": self.bytes.1, "source": source, "file": file, "steps": steps})
+        json!({
+            "least_bytes": self.bytes.0, "most_bytes": self.bytes.1, "source": source, "file": file, "steps": steps,
+            "ended_at_bytes": ended,
+        })
     }
 }

@@ -147,11 +147,32 @@ fn nothing_starts_under_pressure_unless_nothing_runs() {
     let plan = plan("{pial: 1, name: w, parameters: {s: [1, 2, 3, 4, 5, 6]}, nodes: {a: {command: [t, '{s}']}}}");
     let mut run = scheduler(&plan, vec![Some(400 * MB)]);
     assert_eq!(on(&mut run, Event::Begin).len(), 2);
-    assert_eq!(on(&mut run, Event::Pressure(true)), []);
+    assert_eq!(on(&mut run, Event::Pressure(Some(0))), []);
+    // What it leaves is not enough for the next.
+    on(&mut run, Event::Pressure(Some(10 * MB)));
+    assert_eq!(on(&mut run, Event::Pressure(Some(0))), []);
     assert_eq!(on(&mut run, Event::Ended(node(0), Ending::Succeeded)), []);
     let only = on(&mut run, Event::Ended(node(1), Ending::Succeeded));
     assert_eq!(only, [start(node(2), 1, 416 * MB, Source::Learned)]);
-    assert_eq!(on(&mut run, Event::Pressure(false)), [start(node(3), 1, 416 * MB, Source::Learned)]);
+    assert_eq!(on(&mut run, Event::Pressure(None)), [start(node(3), 1, 416 * MB, Source::Learned)]);
+}
+
+#[test]
+fn a_small_step_goes_on_under_pressure_while_there_is_room() {
+    let text = "{pial: 1, name: w, nodes: {a: {command: [t], resources: {cpus: 0.1, memory: 100MiB}},
+        b: {command: [t], resources: {cpus: 0.1, memory: 300MiB}}, c: {command: [t], resources: {cpus: 0.1, memory: 60MiB}},
+        d: {command: [t], resources: {cpus: 0.1, memory: 60MiB}}}}";
+    let plan = plan(text);
+    let mut run = scheduler(&plan, Vec::new());
+    assert_eq!(on(&mut run, Event::Pressure(Some(130 * MB))), []);
+    let asked = |n, bytes| start(node(n), 1, bytes * MB, Source::Asked);
+    // The first runs whatever there is, and leaves too little for any other.
+    assert_eq!(on(&mut run, Event::Begin), [asked(0, 100)]);
+    assert_eq!(on(&mut run, Event::Pressure(Some(130 * MB))), [asked(2, 60), asked(3, 60)]);
+    assert_eq!(on(&mut run, Event::Ended(node(0), Ending::Succeeded)), []);
+    assert_eq!(on(&mut run, Event::Ended(node(2), Ending::Succeeded)), []);
+    assert_eq!(on(&mut run, Event::Ended(node(3), Ending::Succeeded)), [asked(1, 300)]);
+    assert_eq!(on(&mut run, Event::Ended(node(1), Ending::Succeeded)), [Action::Finished]);
 }
 
 #[test]
@@ -205,6 +226,10 @@ interfaces: {tool: {memory: 6MB}}
         "nested.second Some(1) -",
     ];
     assert_eq!(asked(text, &[("r.yaml", file)]), expected);
+    let typed = [("r.yaml".to_owned(), file.replace("gone", "othr"))];
+    let plan = tools::plan_among(text, &[], typed.into()).unwrap_or_else(|problems| panic!("{problems:#?}"));
+    let warned = "/base/r.yaml names nodes that the workflow lacks: `othr`; did you mean `other`?";
+    assert_eq!(plan.warnings, [warned]);
 }
 
 #[test]

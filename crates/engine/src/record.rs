@@ -133,10 +133,29 @@ pub struct Failed<'a> {
     /// What it used, when it ran.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub used: Option<Used>,
+    /// Bytes of its input files, when it ran: what it used is to be learned from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub input_bytes: Option<u64>,
+    /// How it ran out of memory, if it did.
+    #[serde(default, skip_serializing_if = "Option::is_none", borrow)]
+    pub out_of_memory: Option<OutOfMemory<'a>>,
     /// Whether it will be tried again.
     pub retry: bool,
     /// Seconds since 1970.
     pub time: f64,
+}
+
+/// How a step ran out of memory.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct OutOfMemory<'a> {
+    /// It needs more than this, in bytes.
+    pub more_than_bytes: u64,
+    /// What it might use, in bytes, when that was the reason.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit_bytes: Option<u64>,
+    /// Who ended it; nothing for one that was refused memory and ended itself.
+    #[serde(default, skip_serializing_if = "Option::is_none", borrow)]
+    pub ended_by: Option<Cow<'a, str>>,
 }
 
 /// What a step used.
@@ -405,6 +424,19 @@ mod tests {
         let Record::Done(done) = &record else { panic!("{record:?}") };
         assert_eq!((&*done.node, &*done.files[0].0, done.used.unwrap().wall_s), ("a[s=1]", "w/a/x", 1.5));
         assert_eq!(serde_json::to_string(&record).unwrap(), line);
+    }
+
+    #[test]
+    fn failures_with_and_without_what_is_learned_from_them_are_read() {
+        let before = r#"{"e":"failed","node":"a","message":"m","dir":"d","crash":"c","retry":false,"time":2.0}"#;
+        let more = r#""input_bytes":5,"out_of_memory":{"more_than_bytes":9,"limit_bytes":8,"ended_by":"pial"},"retry""#;
+        for (line, expected) in [(before.to_owned(), None), (before.replace(r#""retry""#, more), Some((9, Some(8))))] {
+            let record: Record<'_> = serde_json::from_str(&line).unwrap();
+            let Record::Failed(failed) = &record else { panic!("{record:?}") };
+            let out = failed.out_of_memory.as_ref();
+            assert_eq!(out.map(|out| (out.more_than_bytes, out.limit_bytes)), expected);
+            assert_eq!(serde_json::to_string(&record).unwrap(), line);
+        }
     }
 
     #[test]

@@ -280,12 +280,28 @@ pub fn own_vm_bytes() -> u64 {
 
 /// Bytes that this user may still write to the file system of a path (`statvfs`).
 pub fn free_bytes(path: &std::path::Path) -> Option<u64> {
+    room(path).map(|found| found.f_bavail.saturating_mul(found.f_frsize))
+}
+
+/// What the file system of a path has hardly any of: space (less than 1 MiB) or inodes (less than 16); `None` when it has both.
+pub fn lack_of_room(path: &std::path::Path) -> Option<&'static str> {
+    const LEAST: (u64, u64) = (1 << 20, 16);
+    let found = room(path)?;
+    match () {
+        () if found.f_bavail.saturating_mul(found.f_frsize) < LEAST.0 => Some("no space"),
+        // File systems that make inodes as they need them tell none at all.
+        () if found.f_files > 0 && found.f_favail < LEAST.1 => Some("no inodes"),
+        () => None,
+    }
+}
+
+fn room(path: &std::path::Path) -> Option<libc::statvfs> {
     use std::os::unix::ffi::OsStrExt;
     let path = std::ffi::CString::new(path.as_os_str().as_bytes()).ok()?;
     // SAFETY: the path ends in NUL; a zeroed statvfs is valid, and the call writes at most its size.
     unsafe {
         let mut found: libc::statvfs = std::mem::zeroed();
-        (libc::statvfs(path.as_ptr(), &mut found) == 0).then(|| found.f_bavail.saturating_mul(found.f_frsize))
+        (libc::statvfs(path.as_ptr(), &mut found) == 0).then_some(found)
     }
 }
 

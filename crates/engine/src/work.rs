@@ -34,7 +34,9 @@ pub enum WorkError {
         source: io::Error,
     },
     /// Another engine runs there.
-    #[error("another pial ({holder}) is running in {path}; wait for it, stop it, or give another --work")]
+    #[error(
+        "another pial ({holder}) is running in {path}; wait for it, stop it, or give another working directory (`--work`, in Python `base_dir`)"
+    )]
     Locked {
         /// The working directory.
         path: PathBuf,

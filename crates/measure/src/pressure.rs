@@ -14,6 +14,12 @@ pub fn stalled_percent(file: &Path) -> Option<f64> {
     some.split(' ').find_map(|field| field.strip_prefix("avg10="))?.parse().ok()
 }
 
+/// The same for this process's own group of version 2 (`memory.pressure`); `None` without one.
+pub fn own_group_stalled_percent() -> Option<f64> {
+    let own = Own::find().filter(|own| own.version == Version::Two)?;
+    stalled_percent(&own.directory.join("memory.pressure"))
+}
+
 /// What programs can have without swapping, in bytes, by the kernel's estimate (`MemAvailable`, Linux 3.14).
 pub fn available_bytes() -> Option<u64> {
     meminfo("MemAvailable")

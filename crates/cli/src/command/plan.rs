@@ -85,6 +85,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let mut groups = groups(&loaded.plan, &dry);
     let (mut learned, warning) = Learned::open(&loaded.plan, &loaded.interfaces, crate::peaks::file().as_deref());
     warnings.extend(warning);
+    warnings.extend(learned.warnings());
     for id in loaded.plan.templates.ids() {
         let inputs = if learned.knows(id) { inputs(&loaded.plan, &mut dry, id)? } else { None };
         let memory = Memory::of(&loaded.plan, &mut learned, id, inputs);
@@ -125,7 +126,7 @@ fn inputs(plan: &Plan, dry: &mut Dry<'_, '_>, id: TemplateId) -> Result<Option<(
 /// What to warn of when steps need more than there is. What a document asks is told elsewhere.
 fn beyond(node: &str, memory: &Memory, budget: &Budget) -> Option<String> {
     let most = memory.bytes.1;
-    let told = matches!(memory.source, Source::Learned(_)) && most > budget.memory_bytes;
+    let told = matches!(memory.source, Source::Learned(..)) && most > budget.memory_bytes;
     told.then(|| {
         let (most, there) = (size(most), size(budget.memory_bytes));
         format!(
@@ -325,7 +326,7 @@ fn cost_text(cost: &Cost, budget: &Budget) -> String {
         text += &format!("free space: {}\n", size(free));
     }
     if cost.free_bytes.is_some_and(|free| free < cost.bytes) {
-        text += "there may be too little space: free some, or give another --work\n";
+        text += "there may be too little space: free some, or give another working directory with --work\n";
     }
     text
 }

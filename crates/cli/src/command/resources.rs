@@ -7,6 +7,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 use pial_core::plan::Plan;
+use pial_core::schedule::DEFAULT_MEMORY_BYTES;
 use pial_engine::history::History;
 use pial_engine::learned::file;
 use pial_engine::learned::log::of_log;
@@ -31,9 +32,16 @@ const MARK: &str =
 /// `pial run --no-learn`.
 #[derive(Debug, Args)]
 pub struct Arguments {
-    /// A working directory
+    /// A working directory; with --forget, names of what is to be forgotten
     #[arg(value_name = "WORK")]
+    named: Vec<String>,
+    /// A working directory
+    #[arg(long, value_name = "DIR")]
     work: Option<PathBuf>,
+    /// Forget what is known of the interfaces that are named as they are told without a working directory; of all when none is
+    /// named. Logs of working directories stay as they are
+    #[arg(long, conflicts_with_all = ["work", "write"])]
+    forget: bool,
     /// Write a resource file: what each node, or without a working directory each interface, is to ask for. A document names
     /// it as `resource_file`, a command line as --resource-file
     #[arg(long, value_name = "FILE")]
@@ -51,6 +59,8 @@ struct Row {
     asked: Option<Memory>,
     /// Bytes of the highest peak.
     peak: u64,
+    /// Bytes at which a step was ended for memory, when it needs more than that.
+    more_than: Option<u64>,
     /// Bytes of input files, least and most.
     inputs: (u64, u64),
     /// What would be asked for by this, for the largest inputs.
@@ -60,7 +70,11 @@ struct Row {
 
 /// Prints it.
 pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
-    let rows = match &arguments.work {
+    if arguments.forget {
+        return forget(&arguments.named, arguments.json);
+    }
+    let work = work(arguments)?;
+    let rows = match &work {
         Some(work) => of_work(work)?,
         None => of_user()?,
     };
@@ -73,7 +87,43 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         print(&as_text(&rows));
     }
     if let Some(path) = &arguments.write {
-        write(path, &rows, arguments.work.is_some())?;
+        write(path, &rows, work.is_some())?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The working directory, as an argument or as `--work`.
+fn work(arguments: &Arguments) -> Result<Option<PathBuf>, Failure> {
+    match (&arguments.work, arguments.named.as_slice()) {
+        (work, []) => Ok(work.clone()),
+        (None, [work]) => Ok(Some(PathBuf::from(work))),
+        _ => Err(Failure::usage("one working directory at a time: give it once")),
+    }
+}
+
+/// Forgets what is known of kinds of steps.
+fn forget(names: &[String], json: bool) -> Result<ExitCode, Failure> {
+    let Some(path) = crate::peaks::file() else {
+        return Err(Failure::usage("nothing is kept, as PIAL_PEAKS is empty: there is nothing to forget"));
+    };
+    let (contents, _) = file::read(&path).map_err(|error| Failure::usage(error.to_string()))?;
+    if let Some(unknown) = names.iter().find(|name| !contents.kinds.contains_key(*name)) {
+        let known = contents.kinds.keys().map(String::as_str);
+        let hint = pial_core::document::suggest(unknown, known);
+        return Err(Failure::usage(format!(
+            "nothing is known of `{unknown}` and nothing was forgotten; `pial resources` tells what is known{hint}"
+        )));
+    }
+    let is_meant = |kind: &str| names.is_empty() || names.iter().any(|name| name == kind);
+    let forgotten = file::forget(&path, is_meant);
+    let forgotten = forgotten
+        .map_err(|e| Failure::Engine(format!("cannot forget what is in {}: {e}; try again", path.display())))?;
+    if json {
+        print(&format!("{:#}\n", json!({ "forgotten": forgotten })));
+    } else if forgotten.is_empty() {
+        print("nothing is known: there is nothing to forget\n");
+    } else {
+        forgotten.iter().for_each(|kind| print(&format!("forgot {}\n", one_line(kind))));
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -109,15 +159,16 @@ fn of_user() -> Result<Vec<Row>, Failure> {
     let (contents, _) = file::read(&path).map_err(|error| Failure::usage(error.to_string()))?;
     let kinds: BTreeMap<String, Peaks> = contents.kinds.into_iter().collect();
     let row = |(kind, peaks): (String, Peaks)| {
-        let inputs = peaks.iter().fold((u64::MAX, 0), |(least, most), (input, _)| (input.min(least), input.max(most)));
+        let inputs = peaks.iter().map(|(input, _)| input).chain(peaks.floors().map(|(input, _)| input));
+        let inputs = inputs.fold((u64::MAX, 0), |(least, most), input| (input.min(least), input.max(most)));
         row(kind, &peaks, inputs, None, None)
     };
     Ok(kinds.into_iter().filter_map(row).collect())
 }
 
 fn row(name: String, peaks: &Peaks, inputs: (u64, u64), asked: Option<Memory>, cpus: Option<f64>) -> Option<Row> {
-    let (peak, learned) = (peaks.highest()?, peaks.need(inputs.1)?);
-    Some(Row { name, steps: peaks.count(), asked, peak, inputs, learned, cpus })
+    let (peak, learned) = (peaks.highest()?, peaks.need(inputs.1).unwrap_or(DEFAULT_MEMORY_BYTES));
+    Some(Row { name, steps: peaks.count(), asked, peak, more_than: peaks.more_than(), inputs, learned, cpus })
 }
 
 impl Row {
@@ -125,6 +176,7 @@ impl Row {
     fn verdict(&self) -> String {
         let Some(asked) = self.asked.as_ref().map(|memory| memory.bytes.1) else { return String::new() };
         match asked {
+            asked if self.more_than.is_some_and(|bytes| bytes >= asked) => "too little".to_owned(),
             asked if asked < self.peak => format!("{} too little", size(self.peak - asked)),
             asked if asked > 2 * self.learned => format!("{} more than it needs", size(asked - self.learned)),
             _ => String::new(),
@@ -137,14 +189,18 @@ impl Row {
             (least, most) => format!("{least} to {most}"),
         };
         let asked = self.asked.as_ref().map_or_else(|| "-".to_owned(), |memory| size(memory.bytes.1));
-        let (steps, peak, learned) = (self.steps.to_string(), size(self.peak), size(self.learned));
+        let (steps, learned) = (self.steps.to_string(), size(self.learned));
+        let peak = match self.more_than {
+            Some(bytes) => format!("at least {}, ended for memory", size(bytes.max(self.peak))),
+            None => size(self.peak),
+        };
         vec![one_line(&self.name), steps, inputs, asked, peak, learned, self.verdict()]
     }
 
     fn to_json(&self) -> Json {
         json!({
             "name": self.name, "steps": self.steps, "asked": self.asked.as_ref().map(Memory::to_json),
-            "peak_bytes": self.peak, "learned_bytes": self.learned,
+            "peak_bytes": self.peak, "ended_at_bytes": self.more_than, "learned_bytes": self.learned,
             "least_input_bytes": self.inputs.0, "most_input_bytes": self.inputs.1, "cpus": self.cpus,
         })
     }

@@ -221,6 +221,7 @@ pub fn beforehand(arguments: &DocumentArguments, loaded: &Loaded, budget: &Budge
 fn lacking(loaded: &Loaded, budget: &Budget) -> (Vec<Problem>, Vec<String>) {
     let mut problems = pial_engine::preflight::check(&loaded.plan, &loaded.interfaces);
     let mut warnings: Vec<String> = loaded.plan.empty_axes().map(empty_axis).collect();
+    warnings.extend(loaded.plan.warnings.iter().cloned());
     for problem in budget.problems(&loaded.plan) {
         match problem {
             BudgetProblem::Alone { node, message } => warnings.push(format!("`{node}` {message}")),

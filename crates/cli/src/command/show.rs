@@ -13,7 +13,7 @@ use pial_engine::clock::utc;
 use pial_engine::dry::{Dry, Reason, Verdict};
 use pial_engine::history::{History, State, split_item};
 use pial_engine::prepare::quote;
-use pial_engine::record::{Done, Logged, Used};
+use pial_engine::record::{Done, Failed, Logged, OutOfMemory, Used};
 use pial_engine::store::Store;
 use pial_engine::task::Task;
 use pial_engine::work::Work;
@@ -67,8 +67,17 @@ struct Shown {
     task: Result<Box<Task>, String>,
     result: Option<LastResult>,
     results: u32,
-    failed: Option<(String, String)>,
+    failed: Option<LastFailure>,
     started: Option<(u32, f64)>,
+}
+
+/// The last failure of a step, when it has no result since.
+struct LastFailure {
+    message: String,
+    crash: String,
+    directory: String,
+    used: Option<Used>,
+    out_of_memory: Option<OutOfMemory<'static>>,
 }
 
 /// The last result of a step.
@@ -157,11 +166,9 @@ fn shown(
     let past = history.steps.get(name.as_str()).cloned().unwrap_or_default();
     let task = dry.task(step)?;
     let result = history.with_result(past.result, |done| result(done, root))?;
-    let mut failed = history
-        .with_failure(past.failure, |f| (f.message.to_string(), f.crash.to_string(), f.dir.to_string()))?
-        .filter(|_| past.failure > past.result);
-    let logged = match (&mut failed, &result) {
-        (Some((_, _, directory)), _) => Some(std::mem::take(directory)),
+    let failed = history.with_failure(past.failure, failure)?.filter(|_| past.failure > past.result);
+    let logged = match (&failed, &result) {
+        (Some(failed), _) => Some(failed.directory.clone()),
         (None, result) => result.as_ref().map(|result| result.directory.clone()),
     };
     let own = template.name.rsplit('.').next().unwrap_or(&template.name);
@@ -196,7 +203,7 @@ fn shown(
         task,
         result,
         results: past.results,
-        failed: failed.map(|(message, crash, _)| (message, crash)),
+        failed,
         started: past.started.filter(|_| busy && history.state_of(&past) == State::Started),
         name,
     })
@@ -208,6 +215,19 @@ fn map_state(history: &History, name: &str, own: State) -> State {
     let states: Vec<State> = items.map(|(_, past)| history.state_of(past)).collect();
     let found = [State::Started, State::Failed].into_iter().find(|state| states.contains(state));
     if own == State::Untouched { found.unwrap_or(own) } else { own }
+}
+
+fn failure(failed: &Failed<'_>) -> LastFailure {
+    LastFailure {
+        message: failed.message.to_string(),
+        crash: failed.crash.to_string(),
+        directory: failed.dir.to_string(),
+        used: failed.used,
+        out_of_memory: failed
+            .out_of_memory
+            .as_ref()
+            .map(|out| OutOfMemory { ended_by: out.ended_by.as_ref().map(|by| by.to_string().into()), ..*out }),
+    }
 }
 
 fn result(done: &Done<'_>, root: &str) -> LastResult {
@@ -248,8 +268,10 @@ fn as_text(shown: &Shown, work: &Path) -> String {
     if let Some((pid, since)) = shown.started {
         row("process", format!("{pid}, since {}", utc(since)));
     }
-    if let Some((message, crash)) = &shown.failed {
-        row("failed", format!("{message} ({crash})"));
+    if let Some(failed) = &shown.failed {
+        row("failed", format!("{} ({})", failed.message, failed.crash));
+        failed.used.into_iter().for_each(|used| row("it had used", used_text(used)));
+        failed.out_of_memory.iter().for_each(|out| row("ended for memory", ended_text(out, failed.used)));
     }
     row("directory", work.join(&shown.directory).to_string_lossy().into_owned());
     row("runs", shown.work.clone());
@@ -261,7 +283,7 @@ fn as_text(shown: &Shown, work: &Path) -> String {
     }
     row("asked", asked(shown));
     if let Some(used) = shown.result.as_ref().and_then(|result| result.used) {
-        row("used", used_text(used));
+        row(if shown.failed.is_some() { "its last result used" } else { "used" }, used_text(used));
     }
     if let Some(result) = &shown.result {
         row("result", format!("of {}, {} so far", utc(result.time), count(shown.results as usize, "result")));
@@ -303,6 +325,18 @@ fn used_text(used: Used) -> String {
         method.tell(),
         charged.unwrap_or_default()
     )
+}
+
+/// Limit, what was asked for, and who ended it.
+fn ended_text(out: &OutOfMemory<'_>, used: Option<Used>) -> String {
+    let by = out.ended_by.as_ref().map_or_else(|| "itself, as it was refused memory".to_owned(), ToString::to_string);
+    let mut parts = vec![format!("by {by}")];
+    parts.extend(out.limit_bytes.map(|bytes| format!("its limit was {}", size(bytes))));
+    let asked = used.and_then(|used| used.asked_bytes);
+    parts
+        .push(asked.map_or_else(|| "it asked for nothing".to_owned(), |bytes| format!("it asked for {}", size(bytes))));
+    parts.push(format!("it needs more than {}", size(out.more_than_bytes)));
+    parts.join("; ")
 }
 
 fn values(title: &str, values: &[(String, Value)]) -> String {
@@ -362,7 +396,9 @@ fn as_json(shown: &Shown, work: &Path) -> Json {
         "result_inputs": shown.result.as_ref().map(|result| map(&result.inputs)),
         "outputs": shown.result.as_ref().map(|result| map(&result.outputs)),
         "values": shown.result.as_ref().map(|result| tagged(&result.outputs)),
-        "failed": shown.failed.as_ref().map(|(message, crash)| json!({"message": message, "crash": crash})),
+        "failed": shown.failed.as_ref().map(|failed| json!({
+            "message": failed.message, "crash": failed.crash, "used": failed.used, "out_of_memory": failed.out_of_memory,
+        })),
         "pid": shown.started.map(|(pid, _)| pid),
     })
 }

@@ -9,12 +9,13 @@ use pial_engine::builtin::natural_order;
 use pial_engine::clock::seconds_since_1970;
 use pial_engine::clock::utc;
 use pial_engine::history::{History, LastRun, Past, State, is_item, split_item};
-use pial_engine::work::{KEPT_DOCUMENT, Work};
+use pial_engine::work::{KEPT_DOCUMENT, Work, host};
+use pial_measure::tree::tree;
 use serde_json::{Value as Json, json};
 
 use crate::failure::Failure;
 use crate::progress::print;
-use crate::text::{count, duration, one_line, table};
+use crate::text::{count, duration, one_line, size, table};
 
 /// Tell where the last run stands, or the one that is going on
 ///
@@ -146,17 +147,20 @@ fn as_text(
             format!("was killed (process {} on {} is gone and left no end); run it again to go on", run.pid, run.host)
         }
     };
-    let mut text = table(&[
+    let mut rows = vec![
         vec!["document".to_owned(), document(run)],
         vec!["begun".to_owned(), utc(run.time)],
         vec!["state".to_owned(), state],
         vec!["nodes".to_owned(), counts(run, standing, found)],
-    ]);
+    ];
+    rows.extend(memory(run, history, standing, found).map(|memory| vec!["memory".to_owned(), memory]));
+    let mut text = table(&rows);
     if !found.running.is_empty() {
         text += if standing == Standing::Running { "\nrunning now\n" } else { "\ninterrupted\n" };
         let row = |(step, pid, time): &(&str, u32, f64)| match standing {
             Standing::Running => {
-                vec![format!("  {}", one_line(step)), duration(now - time), format!("process {pid}")]
+                let memory = resident(run, standing, *pid).map_or_else(String::new, size);
+                vec![format!("  {}", one_line(step)), duration(now - time), memory, format!("process {pid}")]
             }
             _ => vec![format!("  {}", one_line(step)), format!("since {}", utc(*time))],
         };
@@ -169,6 +173,26 @@ fn as_text(
         }
     }
     text
+}
+
+/// What all processes of a run that ended used at most, or what the steps of one that goes on have resident now.
+fn memory(run: &LastRun, history: &History, standing: Standing, found: &Found<'_>) -> Option<String> {
+    if let Some(end) = &history.end {
+        let engine = size(end.engine_peak_rss_bytes);
+        return Some(match end.tree_peak_bytes {
+            Some(peak) => format!("at most {} of all processes, pial itself {engine}", size(peak)),
+            None => format!("pial itself at most {engine}; no step ran long enough to be looked at"),
+        });
+    }
+    let steps: Vec<u64> = found.running.iter().filter_map(|(_, pid, _)| resident(run, standing, *pid)).collect();
+    (!steps.is_empty()).then(|| format!("{} of running steps", size(steps.iter().sum())))
+}
+
+/// What a running step's processes have resident, in bytes; pages that they share count for each.
+fn resident(run: &LastRun, standing: Standing, pid: u32) -> Option<u64> {
+    let is_here = standing == Standing::Running && run.host == host();
+    let bytes = is_here.then(|| tree(pid).iter().map(|stat| stat.rss_bytes).sum::<u64>())?;
+    (bytes > 0).then_some(bytes)
 }
 
 fn counts(run: &LastRun, standing: Standing, found: &Found<'_>) -> String {
@@ -216,7 +240,10 @@ fn as_json(
     };
     let is_running = standing == Standing::Running;
     let running = found.running.iter().map(|(step, pid, time)| {
-        json!({"node": step, "pid": pid, "began": time, "seconds": (standing == Standing::Running).then_some(now - time)})
+        json!({
+            "node": step, "pid": pid, "began": time, "seconds": (standing == Standing::Running).then_some(now - time),
+            "resident_bytes": resident(run, standing, *pid),
+        })
     });
     let failed =
         failures.iter().map(|(node, message, crash)| json!({"node": node, "message": message, "crash": crash}));
@@ -228,6 +255,11 @@ fn as_json(
             "nodes": run.nodes, "done": found.done, "cached": found.cached, "failed": found.failed_nodes,
             "skipped": found.skipped, "running": if is_running { found.running_nodes } else { 0 },
             "interrupted": if is_running { 0 } else { found.running_nodes }, "left": left(run, found),
+        },
+        "memory": {
+            "tree_peak_bytes": history.end.and_then(|end| end.tree_peak_bytes),
+            "engine_peak_bytes": history.end.map(|end| end.engine_peak_rss_bytes),
+            "interpreter_peak_bytes": history.end.and_then(|end| end.interpreter_peak_rss_bytes),
         },
         "running": running.collect::<Json>(),
         "failed": failed.collect::<Json>(),

@@ -184,3 +184,90 @@ fn a_file_of_peaks_that_is_no_good_is_told_once_and_harms_nothing() {
         assert!(ran.events.iter().all(|event| event["event"] != "warning"), "{:?}", ran.events);
     }
 }
+
+/// Fills so many megabytes and never ends.
+fn never_ends(megabytes: u32, more: &str) -> String {
+    let program = format!("x = b'x' * {megabytes}_000_000; import time; time.sleep(1000)");
+    format!("{{pial: 1, name: w, nodes: {{big: {{command: [python3, -c, {program:?}]{more}}}}}}}")
+}
+
+fn tell(place: &Place, arguments: &[&str]) -> (Option<i32>, String, String) {
+    let said = place.pial(arguments).env("PIAL_PEAKS", "own data/peaks").output().unwrap();
+    (said.status.code(), String::from_utf8(said.stdout).unwrap(), String::from_utf8(said.stderr).unwrap())
+}
+
+fn fails(place: &Place, work: &str, more: &[&str]) -> Ran {
+    let all = [&["run", "w.yaml", "--json", "--memory=4GB", "--memory-policy=kill", "--work", work], more].concat();
+    let ran = Ran::of(place.pial(&all).env("PIAL_PEAKS", "own data/peaks").output().unwrap());
+    assert_eq!(ran.code, Some(1), "{}", ran.stderr);
+    ran
+}
+
+fn warnings(ran: &Ran) -> Vec<&str> {
+    let warnings = ran.events.iter().filter(|event| event["event"] == "warning");
+    warnings.filter_map(|event| event["message"].as_str()).collect()
+}
+
+#[test]
+fn a_step_that_was_ended_for_memory_teaches_and_is_shown() {
+    for way in [&[][..], &["--no-cgroups"]] {
+        let place = Place::make();
+        place.write("w.yaml", &never_ends(400, ", resources: {memory: 150MB}"));
+        assert_eq!(warnings(&fails(&place, "work", way)), [""; 0]);
+        let (_, shown, _) = tell(&place, &["show", "big"]);
+        for words in
+            ["it had used", "ended for memory", "limit was 150.0 MB", "it asked for 150.0 MB", "needs more than"]
+        {
+            assert!(shown.contains(words), "{words}: {shown}");
+        }
+        let (_, shown, _) = tell(&place, &["show", "big", "--json"]);
+        let shown: Json = serde_json::from_str(&shown).unwrap();
+        let ended = shown["failed"]["out_of_memory"]["more_than_bytes"].as_u64().unwrap();
+        assert!(ended >= 150 * MB && shown["failed"]["used"]["method"].is_string(), "{shown}");
+        // What a user asks for stands, and is warned of once.
+        let second = fails(&place, "work", way);
+        let told = warnings(&second);
+        assert_eq!(told.len(), 1, "{told:?}");
+        assert!(told[0].contains("`big` was ended for memory at ") && told[0].contains("ask for more"), "{told:?}");
+        // Told by node, by what ran, and by the plan when nobody asks.
+        for work in
+            [&["resources", "--work", "work", "--json"][..], &["resources", "work", "--json"], &["resources", "--json"]]
+        {
+            let rows: Json = serde_json::from_str(&tell(&place, work).1).unwrap();
+            let (at, learned) = (rows[0]["ended_at_bytes"].as_u64(), rows[0]["learned_bytes"].as_u64());
+            assert!(at >= Some(ended) && learned >= at.map(|at| 2 * at), "{rows}");
+        }
+        let (_, told, _) = tell(&place, &["resources", "work", "--write", "tuned.yaml"]);
+        assert!(
+            told.contains("at least ") && told.contains("ended for memory") && told.contains("too little"),
+            "{told}"
+        );
+        place.write("w.yaml", &never_ends(400, ""));
+        let memory = planned(&place, &[]);
+        assert_eq!((&memory["source"], &memory["steps"]), (&"learned".into(), &0.into()), "{memory}");
+        assert!(memory["least_bytes"].as_u64() >= memory["ended_at_bytes"].as_u64().map(|at| 2 * at), "{memory}");
+        let filed = planned(&place, &["--resource-file", "tuned.yaml"]);
+        assert!(filed["source"] == "file" && filed["least_bytes"].as_u64().unwrap() >= 2 * ended, "{filed}");
+        // A file that asks for no more than what was too little is passed over.
+        place.write("small.yaml", "pial_resources: 1\nnodes: {big: {memory: 100MB}}\n");
+        let passed = planned(&place, &["--resource-file", "small.yaml"]);
+        assert!(passed["source"] == "learned" && passed["least_bytes"].as_u64().unwrap() >= 2 * ended, "{passed}");
+    }
+}
+
+#[test]
+fn what_is_known_is_forgotten_by_name_or_as_a_whole() {
+    let place = Place::make();
+    place.write("w.yaml", "{pial: 1, name: w, nodes: {a: {command: [sleep, '0']}, b: {command: ['true']}}}");
+    run(&place, "work", &[]);
+    let (code, _, error) = tell(&place, &["resources", "--forget", "command slep 0"]);
+    assert_eq!(code, Some(2));
+    assert!(error.contains("`command slep 0`") && error.contains("command sleep 0"), "{error}");
+    assert_eq!(tell(&place, &["resources", "--forget", "command sleep 0"]).1, "forgot command sleep 0\n");
+    let (_, told, _) = tell(&place, &["resources"]);
+    assert!(!told.contains("sleep") && told.contains("command true"), "{told}");
+    assert_eq!(tell(&place, &["resources", "--forget", "--json"]).0, Some(0));
+    assert!(tell(&place, &["resources"]).1.starts_with("nothing is known yet"));
+    assert!(tell(&place, &["resources", "--forget"]).1.contains("nothing to forget"));
+    assert_eq!(tell(&place, &["resources", "--forget", "--work", "work"]).0, Some(2));
+}

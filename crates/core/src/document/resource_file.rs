@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::rc::Rc;
 
-use super::reader::{Fields, wrong};
+use super::reader::{Fields, suggest, wrong};
 use super::workflow::resources;
 use super::{Called, Node, Piece, Resources, Work};
 use crate::tree::{Kind, Problem, Tree};
@@ -11,9 +11,13 @@ use crate::tree::{Kind, Problem, Tree};
 /// The version of the format of resource files, the value of their key `pial_resources`.
 pub const RESOURCE_FILE_VERSION: i64 = 1;
 
+/// As many names that fit no node are told.
+const MOST_TOLD: usize = 5;
+
 /// What nodes and interfaces need.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct ResourceFile {
+    path: Rc<str>,
     nodes: HashMap<String, Resources>,
     interfaces: HashMap<String, Resources>,
 }
@@ -42,7 +46,19 @@ impl ResourceFile {
         let path: Rc<str> = Rc::from(path);
         let nodes = part(&mut fields, "nodes", &path, &mut problems);
         let interfaces = part(&mut fields, "interfaces", &path, &mut problems);
-        (ResourceFile { nodes, interfaces }, problems)
+        (ResourceFile { path, nodes, interfaces }, problems)
+    }
+
+    /// What to warn of when a workflow has these nodes: names that none of them has. Interfaces may be those of other workflows.
+    pub fn unknown(&self, nodes: &[&str]) -> Option<String> {
+        let mut unknown: Vec<&str> =
+            self.nodes.keys().map(String::as_str).filter(|name| !nodes.contains(name)).collect();
+        unknown.sort_unstable();
+        let told = |name: &&str| format!("`{name}`{}", suggest(name, nodes.iter().copied()));
+        let names = unknown.iter().take(MOST_TOLD).map(told).collect::<Vec<_>>().join(", ");
+        let more = unknown.len().saturating_sub(MOST_TOLD);
+        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+        (!unknown.is_empty()).then(|| format!("{} names nodes that the workflow lacks: {names}{more}", self.path))
     }
 
     /// What a node needs, by its name with those of the workflows around it; where that says nothing, by what it runs.

@@ -173,6 +173,7 @@ fn assemble(
         requests: Arena::default(),
         outputs: Vec::new(),
         order,
+        warnings: std::mem::take(&mut state.warnings),
         folders: folders::Folders::default(),
         edges: Vec::new(),
         outgoing: Vec::new(),

@@ -22,11 +22,14 @@ pub(super) fn flatten(
     catalogue: &mut dyn Catalogue,
 ) -> (Option<Plan>, Vec<Problem>) {
     let name = workflow.name.text.clone();
-    let mut flattener = Flattener { options, catalogue, state: State::default() };
+    let mut flattener = Flattener { options, catalogue, state: State::default(), files: Vec::new(), named: Vec::new() };
+    flattener.files.extend(options.resource_files.iter().map(|file| (String::new(), Rc::clone(file))));
     let site =
         Site { prefix: String::new(), base: Rc::from(options.base), file: None, outer: None, depth: 0, caller: None };
     flattener.declare(workflow, site, Vec::new());
+    let warnings = flattener.unknown_names();
     let mut state = flattener.state;
+    state.warnings = warnings;
     let bound = Binder::bind(&mut state);
     expand::expand(name, state, bound)
 }
@@ -35,6 +38,10 @@ struct Flattener<'a> {
     options: &'a Options<'a>,
     catalogue: &'a mut dyn Catalogue,
     state: State,
+    /// Every resource file, with the names around the workflow that it is read for.
+    files: Vec<(String, Rc<ResourceFile>)>,
+    /// The nodes that resource files may name.
+    named: Vec<String>,
 }
 
 impl Flattener<'_> {
@@ -84,24 +91,40 @@ impl Flattener<'_> {
                 let (file, problems) = ResourceFile::read(&text, &absolute);
                 let located = |p| Problem { file: Some(Rc::from(absolute.as_str())), ..p };
                 self.state.problems.extend(problems.into_iter().map(located));
-                files.push((site.prefix.clone(), Rc::new(file)));
+                let file = Rc::new(file);
+                self.files.push((site.prefix.clone(), Rc::clone(&file)));
+                files.push((site.prefix.clone(), file));
             }
             Err(message) => self.problem(site, &path, message),
         }
         files
     }
 
+    /// What to warn of: names in resource files that no node has.
+    fn unknown_names(&self) -> Vec<String> {
+        let unknown = |(prefix, file): &(String, Rc<ResourceFile>)| {
+            let names: Vec<&str> = self.named.iter().filter_map(|name| name.strip_prefix(prefix.as_str())).collect();
+            file.unknown(&names)
+        };
+        self.files.iter().filter_map(unknown).collect()
+    }
+
     /// What a node needs by the resource files, where it says nothing itself.
-    fn with_resource_files(&self, scope: usize, site: &Site, node: &mut Node, work: &document::Work) {
-        for (prefix, file) in &self.state.scopes[scope].resource_files {
-            let full = match &node.nipype {
-                Some(nipype) => nipype.title.clone(),
-                None => format!("{}{}", site.prefix, node.name.text),
-            };
+    fn with_resource_files(&mut self, scope: usize, site: &Site, node: &mut Node, work: &document::Work) {
+        let files = &self.state.scopes[scope].resource_files;
+        if files.is_empty() {
+            return;
+        }
+        let full = match &node.nipype {
+            Some(nipype) => nipype.title.clone(),
+            None => format!("{}{}", site.prefix, node.name.text),
+        };
+        for (prefix, file) in files {
             let name = full.strip_prefix(prefix.as_str()).unwrap_or(&full);
             let filed = file.of(name, node, work);
             node.resources = std::mem::take(&mut node.resources).over(&filed);
         }
+        self.named.push(full);
     }
 
     fn declare_parameters(

@@ -46,6 +46,8 @@ pub struct Plan {
     pub outputs: Vec<PlanOutput>,
     /// The templates in an order in which each comes after all it depends on.
     pub order: Vec<TemplateId>,
+    /// What to warn of that makes nothing wrong.
+    pub warnings: Vec<String>,
     folders: folders::Folders,
     edges: Vec<Edge>,
     outgoing: Vec<u32>,

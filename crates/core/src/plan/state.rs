@@ -22,6 +22,8 @@ pub(super) struct State {
     pub loose: Vec<Loose>,
     /// Functions and what nodes that call them have in common.
     pub calls: Calls,
+    /// What to warn of.
+    pub warnings: Vec<String>,
 }
 
 /// What is the same for many nodes that call functions, kept once.

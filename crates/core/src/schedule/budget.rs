@@ -4,7 +4,7 @@ use crate::arena::RequestId;
 use crate::plan::{Plan, Request};
 
 /// What a step counts for when nobody said what it needs: nipype's default `mem_gb` of 0.2.
-const DEFAULT_MEMORY_BYTES: u64 = 200_000_000;
+pub const DEFAULT_MEMORY_BYTES: u64 = 200_000_000;
 
 /// What a run may use.
 #[derive(Debug, Clone, PartialEq)]

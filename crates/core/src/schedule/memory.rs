@@ -7,6 +7,9 @@ const SIZES_PER_DOUBLING: u64 = 8;
 /// No learned request is less, in bytes: a process has a program, a stack and libraries.
 const LEAST_BYTES: u64 = 1 << 20;
 
+/// How many times as much is granted after what was too little.
+pub const TOO_LITTLE_FACTOR: u64 = 2;
+
 /// Who says how much memory a step needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Source {
@@ -37,7 +40,7 @@ pub fn rounded(bytes: u64) -> u64 {
 /// What to grant after `granted` bytes were too few for a step that was seen to use `used`; `None` when it had all that
 /// the run has.
 pub(super) fn more(granted: u64, used: u64, whole: u64) -> Option<u64> {
-    let more = granted.saturating_mul(2).max(used.saturating_add(used / 2));
+    let more = granted.saturating_mul(TOO_LITTLE_FACTOR).max(used.saturating_add(used / 2));
     (granted < whole).then(|| rounded(more).min(whole))
 }
 

@@ -13,8 +13,8 @@ mod order;
 mod queue;
 mod tries;
 
-pub use budget::{Budget, BudgetProblem};
-pub use memory::{Grant, Source, rounded};
+pub use budget::{Budget, BudgetProblem, DEFAULT_MEMORY_BYTES};
+pub use memory::{Grant, Source, TOO_LITTLE_FACTOR, rounded};
 use order::Order;
 use queue::{Entry, Queue, Running};
 use tries::Tries;
@@ -42,8 +42,9 @@ pub enum Event {
     /// A started step for which nobody asked for memory needs this many bytes, by what was learned. More than it was granted
     /// ([`rounded`]): it was not launched, and waits again until there is room. Less: it goes on.
     Needs(Step, u64),
-    /// Whether the machine is short of memory: while it is, nothing starts beside what runs.
-    Pressure(bool),
+    /// Memory is short, and what runs leaves so many bytes: only a step that asks for no more starts beside others. `None` when
+    /// it is short no more.
+    Pressure(Option<u64>),
     /// Time passed.
     Tick,
     /// The user wants the run to end; the second time at once.
@@ -155,7 +156,8 @@ pub struct Settings {
     pub grace_s: f64,
     /// Seconds each template took in earlier runs.
     pub estimates: Vec<Option<f32>>,
-    /// Bytes that the smallest step of each template needs, by what was learned; nothing for a template that asks itself.
+    /// Bytes that the smallest step of each template needs, by what was learned; nothing for a template that asks
+    /// itself, but for one that was ended for memory with what a resource file asks for.
     /// May be shorter than there are templates.
     pub memory: Vec<Option<u64>>,
 }
@@ -173,7 +175,6 @@ pub struct Scheduler<'p> {
     tries: HashMap<Step, Tries>,
     /// The least that a step of a template was said to need in this run, in bytes.
     needs: HashMap<TemplateId, u64>,
-    pressed: bool,
     counts: Counts,
     interrupts: u32,
     ending: bool,
@@ -205,7 +206,6 @@ impl<'p> Scheduler<'p> {
             maps: HashMap::new(),
             tries: HashMap::new(),
             needs: HashMap::new(),
-            pressed: false,
             counts: Counts { total: plan.len() as u32, ..Counts::default() },
             interrupts: 0,
             ending: false,
@@ -222,7 +222,7 @@ impl<'p> Scheduler<'p> {
             Event::Expanded(node, items) => self.expanded(node, items, actions),
             Event::Ended(step, ending) => self.ended(step, ending, actions),
             Event::Needs(step, bytes) => self.needs(step, bytes, actions),
-            Event::Pressure(pressed) => self.pressed = pressed,
+            Event::Pressure(room) => self.queue.press(room),
             Event::Tick => {}
             Event::Interrupted => self.interrupted(now, actions),
         }
@@ -286,7 +286,7 @@ impl<'p> Scheduler<'p> {
     }
 
     fn hit(&mut self, step: Step, actions: &mut Vec<Action>) {
-        self.queue.release(step);
+        self.queue.withdraw(step);
         self.tries.remove(&step);
         match step.item {
             // The run ended while this was on its way.
@@ -300,7 +300,7 @@ impl<'p> Scheduler<'p> {
     }
 
     fn expanded(&mut self, node: NodeId, items: u32, actions: &mut Vec<Action>) {
-        self.queue.release(Step { node, item: None });
+        self.queue.withdraw(Step { node, item: None });
         self.states[node.index()] = State::Mapping;
         if self.ending {
             self.fail(node, State::Skipped, actions);
@@ -459,9 +459,7 @@ impl<'p> Scheduler<'p> {
     }
 
     fn start_what_fits(&mut self, now: f64, actions: &mut Vec<Action>) {
-        while (!self.pressed || self.queue.running.is_empty())
-            && let Some((step, grant)) = self.queue.next(self.plan, &self.order, now)
-        {
+        while let Some((step, grant)) = self.queue.next(self.plan, &self.order, now) {
             if step.item.is_none() {
                 self.states[step.node.index()] = State::Started;
             }

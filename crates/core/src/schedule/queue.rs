@@ -45,6 +45,8 @@ pub(super) struct Queue {
     pub running: HashMap<Step, Running>,
     whole: Budget,
     left: Budget,
+    /// Bytes that there are for steps to start, while memory is short.
+    room: Option<u64>,
     classes: Vec<Class>,
     /// Those of the plan, then those that differ from one of them in memory.
     requests: Arena<RequestId, Request>,
@@ -70,6 +72,7 @@ impl Queue {
             running: HashMap::new(),
             whole: budget.clone(),
             left: budget,
+            room: None,
             classes,
             requests,
             sources: plan.requests.values().iter().map(source).collect(),
@@ -100,13 +103,28 @@ impl Queue {
         Grant { bytes: self.requests[request].memory(), source: self.sources[request.index()] }
     }
 
+    /// Sets how many bytes there are for steps to start, beside what is granted to those that run; `None` for no such limit.
+    pub fn press(&mut self, room: Option<u64>) {
+        self.room = room;
+    }
+
+    /// Whether memory is not so short that a step with this request must wait. What runs alone need not.
+    fn has_room(&self, request: RequestId) -> bool {
+        self.running.is_empty() || self.room.is_none_or(|room| self.requests[request].memory() <= room)
+    }
+
+    fn take(&mut self, request: RequestId) {
+        self.left.take(&self.requests[request]);
+        self.room = self.room.map(|room| room.saturating_sub(self.requests[request].memory()));
+    }
+
     /// Lets a running step go on with another request, of no more than it was granted.
     pub fn regrant(&mut self, step: Step, request: RequestId) {
-        if let Some(running) = self.running.get_mut(&step) {
-            self.left.give_back(&self.requests[running.request]);
-            self.left.take(&self.requests[request]);
-            running.request = request;
-        }
+        let Some(running) = self.running.get_mut(&step) else { return };
+        let before = std::mem::replace(&mut running.request, request);
+        self.left.give_back(&self.requests[before]);
+        self.room = self.room.map(|room| room.saturating_add(self.requests[before].memory()));
+        self.take(request);
     }
 
     pub fn push(&mut self, request: RequestId, entry: Entry, path: f32) {
@@ -120,13 +138,20 @@ impl Queue {
         self.classes.iter_mut().for_each(|class| *class = Class::default());
     }
 
+    /// Takes back a step that was started and used nothing.
+    pub fn withdraw(&mut self, step: Step) {
+        if let Some(running) = self.release(step) {
+            self.room = self.room.map(|room| room.saturating_add(self.requests[running.request].memory()));
+        }
+    }
+
+    /// Takes back a step that ended. While memory is short it must be seen that what it used is there again.
     pub fn release(&mut self, step: Step) -> Option<Running> {
         let running = self.running.remove(&step)?;
+        self.left.give_back(&self.requests[running.request]);
         if self.running.is_empty() {
             // Rounding in the sums of fractions must not add up over a run.
             self.left = self.whole.clone();
-        } else {
-            self.left.give_back(&self.requests[running.request]);
         }
         Some(running)
     }
@@ -141,7 +166,7 @@ impl Queue {
         let mut blocked: Option<(bool, Entry, RequestId)> = None;
         for id in self.requests.ids() {
             let Some((is_urgent, entry)) = self.classes[id.0 as usize].best(urgent) else { continue };
-            let slot = if self.left.covers(&self.requests[id]) { &mut best } else { &mut blocked };
+            let slot = if self.left.covers(&self.requests[id]) && self.has_room(id) { &mut best } else { &mut blocked };
             if slot.is_none_or(|(u, e, _)| (!is_urgent, entry) < (!u, e)) {
                 *slot = Some((is_urgent, entry, id));
             }
@@ -154,7 +179,7 @@ impl Queue {
             return None;
         }
         self.classes[id.0 as usize].take(is_urgent);
-        self.left.take(&self.requests[id]);
+        self.take(id);
         let template = template_of(plan, entry.step);
         let running = Running {
             step: entry.step,

@@ -39,12 +39,15 @@ impl Scheduler<'_> {
         grant.map_or(request, |grant| self.queue.variant(request, grant))
     }
 
-    /// What steps of a template need at least by what was learned, unless the document says.
+    /// What steps of a template need at least by what was learned, unless what was asked for stands.
     fn learned(&self, template: TemplateId) -> Option<Grant> {
         let before = self.settings.memory.get(template.index()).copied().flatten();
         let bytes = self.needs.get(&template).copied().or(before)?;
-        let asked = self.plan.requests[self.plan.templates[template].request].memory_bytes;
-        asked.is_none().then(|| Grant { bytes: rounded(bytes), source: Source::Learned })
+        let template = &self.plan.templates[template];
+        let asked = self.plan.requests[template.request].memory_bytes;
+        // What a resource file says gives way to what is known to be more than it.
+        let is_free = asked.is_none_or(|asked| template.memory_from.is_some() && bytes > asked);
+        is_free.then(|| Grant { bytes: rounded(bytes), source: Source::Learned })
     }
 
     /// How a step that ended is tried again; `None` when it is not.
@@ -89,7 +92,7 @@ impl Scheduler<'_> {
             if self.ending {
                 return self.ended(step, Ending::FailedForGood, actions);
             }
-            self.queue.release(step);
+            self.queue.withdraw(step);
             self.try_again(step, Tries { grant: Some(grant), ..tries });
         } else if grant != granted {
             let request = self.queue.variant(self.plan.templates[template].request, grant);

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::model::{Peak, Peaks};
+use super::model::{Floor, Peak, Peaks};
 
 /// The version of the format, in the first line.
 const VERSION: u32 = 1;
@@ -28,13 +28,17 @@ struct Header {
     pial_peaks: u32,
 }
 
-/// A line: the highest of `count` peaks of steps that ran `kind` on about so many bytes of input files.
+/// A line: the highest of `count` peaks of steps that ran `kind` on about so many bytes of input files and ended well; with a
+/// count of 0, what those used that failed.
 #[derive(Debug, Serialize, Deserialize)]
 struct Line {
     kind: String,
     input_bytes: u64,
     peak_bytes: u64,
     count: u64,
+    /// What steps used that were ended for memory. Versions that do not know it take the peak.
+    #[serde(default, skip_serializing_if = "is_nothing")]
+    more_than_bytes: u64,
 }
 
 /// What a file holds.
@@ -105,18 +109,22 @@ fn parse(bytes: &[u8]) -> Option<(Contents, usize)> {
 impl Contents {
     fn take(&mut self, line: Line) {
         self.lines += 1;
-        let peak = Peak { bytes: line.peak_bytes, count: line.count };
         if !self.kinds.contains_key(&line.kind) {
             self.kinds.insert(line.kind.clone(), Peaks::default());
         }
         if let Some(peaks) = self.kinds.get_mut(&line.kind) {
-            peaks.note(line.input_bytes, peak);
+            let (seen, more_than) = (line.peak_bytes, line.more_than_bytes);
+            match line.count {
+                0 if more_than > 0 => peaks.note_failed(line.input_bytes, Floor { seen: 0, more_than }),
+                0 => peaks.note_failed(line.input_bytes, Floor { seen, more_than }),
+                count => peaks.note(line.input_bytes, Peak { bytes: seen, count }),
+            }
         }
         self.order.insert(line.kind, self.lines);
     }
 
     fn sizes(&self) -> usize {
-        self.kinds.values().map(|peaks| peaks.iter().count()).sum()
+        self.kinds.values().map(|peaks| peaks.iter().count() + peaks.floors().count()).sum()
     }
 
     /// The lines that say the same, and of too many kinds only those noted last.
@@ -133,11 +141,26 @@ fn header() -> String {
     json(&Header { pial_peaks: VERSION })
 }
 
+/// Successes first: what was ended for memory before them is none of these lines.
 fn lines(kind: &str, peaks: &Peaks) -> String {
-    let line = |(input_bytes, peak): (u64, Peak)| {
-        json(&Line { kind: kind.to_owned(), input_bytes, peak_bytes: peak.bytes, count: peak.count })
+    let line = |input_bytes, peak_bytes, count, more_than_bytes| {
+        json(&Line { kind: kind.to_owned(), input_bytes, peak_bytes, count, more_than_bytes })
     };
-    peaks.iter().map(line).collect()
+    let mut text: String = peaks.iter().map(|(input, peak)| line(input, peak.bytes, peak.count, 0)).collect();
+    for (input, Floor { seen, more_than }) in peaks.floors() {
+        if seen > 0 {
+            text += &line(input, seen, 0, 0);
+        }
+        if more_than > 0 {
+            text += &line(input, more_than, 0, more_than);
+        }
+    }
+    text
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde gives a reference")]
+fn is_nothing(bytes: &u64) -> bool {
+    *bytes == 0
 }
 
 fn json(line: &impl Serialize) -> String {
@@ -162,6 +185,31 @@ pub fn add<'p>(path: &Path, peaks: impl Iterator<Item = (&'p str, &'p Peaks)>) -
     // One write: whoever reads meanwhile sees whole lines, or the last one cut off.
     file.write_all((before + &text).as_bytes())?;
     if length > LARGE { compact(path, &mut file) } else { Ok(()) }
+}
+
+/// Removes what is known of kinds, of all without names. Gives those that were known, in the order of the file's names.
+///
+/// # Errors
+/// What the file system says; `WouldBlock` when another holds the lock for too long; `InvalidData` for another format.
+pub fn forget(path: &Path, is_meant: impl Fn(&str) -> bool) -> io::Result<Vec<String>> {
+    if !path.exists() {
+        return Ok(Vec::new());
+    }
+    let mut file = locked(path)?;
+    let mut bytes = Vec::new();
+    file.seek(SeekFrom::Start(0))?;
+    file.read_to_end(&mut bytes)?;
+    let Some((mut contents, _)) = parse(&bytes) else { return Err(io::ErrorKind::InvalidData.into()) };
+    let mut forgotten: Vec<String> = contents.kinds.keys().filter(|kind| is_meant(kind)).cloned().collect();
+    forgotten.sort_unstable();
+    for kind in &forgotten {
+        contents.kinds.remove(kind);
+        contents.order.remove(kind);
+    }
+    if !forgotten.is_empty() {
+        replace(path, &contents)?;
+    }
+    Ok(forgotten)
 }
 
 /// The file, and its lock; it may have been replaced between the two.
@@ -197,6 +245,11 @@ fn compact(path: &Path, file: &mut File) -> io::Result<()> {
     if contents.lines < 2 * contents.sizes() && contents.kinds.len() <= MOST_KINDS {
         return Ok(());
     }
+    replace(path, &contents)
+}
+
+/// Writes a new file in the place of one whose lock is held.
+fn replace(path: &Path, contents: &Contents) -> io::Result<()> {
     let mut new = path.as_os_str().to_owned();
     new.push(format!(".{}", std::process::id()));
     let written = fs::write(&new, contents.compacted()).and_then(|()| fs::rename(&new, path));
@@ -239,6 +292,19 @@ mod tests {
         let text = "{\"pial_peaks\":1}\n{\"kind\":\"a\",\"input_bytes\":0,\"peak_bytes\":7,\"count\":2}\n";
         let (contents, _) = parse(text.as_bytes()).unwrap();
         assert_eq!(header() + &lines("a", &contents.kinds["a"]), text);
+    }
+
+    #[test]
+    fn failures_are_read_as_they_were_and_a_later_success_lifts_them() {
+        let (_directory, path) = place();
+        let mut first = peaks(1 << 20, 500);
+        first.note_failed(1 << 22, Floor { seen: 600, more_than: 900 });
+        add(&path, [("a", &first)].into_iter()).unwrap();
+        assert_eq!(read(&path).unwrap().0.kinds["a"], first);
+        add(&path, [("a", &peaks(1 << 22, 1000))].into_iter()).unwrap();
+        let (contents, bad) = read(&path).unwrap();
+        assert_eq!((contents.kinds["a"].more_than(), contents.kinds["a"].highest(), bad), (None, Some(1000), 0));
+        assert_eq!(contents.kinds["a"].floors().collect::<Vec<_>>(), [(1 << 22, Floor { seen: 900, more_than: 0 })]);
     }
 
     #[test]

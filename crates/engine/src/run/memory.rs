@@ -3,6 +3,7 @@
 use pial_core::schedule::{Event, Source, Step, rounded};
 
 use super::Engine;
+use crate::learned::model::{Floor, Peak};
 use crate::observe::Report;
 use crate::record::Used;
 use crate::task::Task;
@@ -36,15 +37,22 @@ impl Engine<'_> {
         needed > grant.bytes
     }
 
-    /// Takes note of what a step used.
+    /// Takes note of what a step used that ended well.
     pub(super) fn learn(&mut self, step: Step, task: &Task, used: &Used) {
-        self.learn_bytes(step, task, used.memory_bytes());
+        if task.builtin.is_none() {
+            let peak = Peak { bytes: used.memory_bytes(), count: 1 };
+            self.learned.note(self.plan.template_of(step.node), self.store.input_bytes(task), peak);
+        }
     }
 
-    /// The same by a number of bytes.
-    pub(super) fn learn_bytes(&mut self, step: Step, task: &Task, used_bytes: u64) {
+    /// Takes note of what a step used that failed, and of what was too little for it when that was the reason.
+    pub(super) fn learn_failure(&mut self, step: Step, task: &Task, used_bytes: u64, too_little: Option<u64>) {
         if task.builtin.is_none() {
-            self.learned.note(self.plan.template_of(step.node), self.store.input_bytes(task), used_bytes);
+            let floor = match too_little {
+                Some(more_than) => Floor { seen: 0, more_than: more_than.max(used_bytes) },
+                None => Floor { seen: used_bytes, more_than: 0 },
+            };
+            self.learned.note_failed(self.plan.template_of(step.node), self.store.input_bytes(task), floor);
         }
     }
 }

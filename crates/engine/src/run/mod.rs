@@ -29,6 +29,7 @@ use strays::Children;
 mod devices;
 mod ending;
 mod errand;
+mod failing;
 mod memory;
 mod nipype;
 mod out_of_memory;
@@ -40,6 +41,7 @@ mod watch;
 
 pub use errand::{builtin_errand, digest_errand};
 pub use watch::MemoryOptions;
+pub(crate) use watch::gigabytes;
 pub(crate) use watch::groups_of;
 
 /// The engine looks about at least so often, in seconds.
@@ -130,7 +132,7 @@ pub fn run(
         estimates: store.estimates(),
         memory: learned.least(),
     };
-    if let Some(warning) = warning {
+    for warning in warning.into_iter().chain(learned.warnings()) {
         observer.report(&Report::Warning(&warning));
     }
     let captures = Captures::new(work.path.join(".pial/capture")).map_err(EngineError::io("open /dev/null"))?;

@@ -10,7 +10,7 @@ use pial_core::arena::{NodeId, TemplateId};
 use pial_core::schedule::{Event, Source, Step};
 use pial_measure::cgroup::{Group, Groups, Version};
 use pial_measure::process::{self, Stat};
-use pial_measure::{pressure, tree};
+use pial_measure::{limits, pressure, tree};
 
 use super::{Active, Engine, Phase};
 use crate::guardian::{STEP, has_variable};
@@ -392,31 +392,46 @@ impl Engine<'_> {
         self.memory.interpreter_peak_bytes = self.memory.interpreter_peak_bytes.max(peak);
     }
 
-    /// Holds back new steps while the machine is short of memory.
+    /// Bytes that running steps were granted and do not use yet.
+    fn promised(&self) -> u64 {
+        let of = |active: &Active| {
+            let granted = self.scheduler.grant(active.step).map_or(0, |grant| grant.bytes);
+            granted.saturating_sub(active.memory.now)
+        };
+        self.active.values().map(of).fold(0, u64::saturating_add)
+    }
+
+    /// Holds back new steps for which there is no memory while the machine, or the run's own group, is short of it.
     fn feel_pressure(&mut self, now: f64) {
         if now < self.memory.felt + FEEL_S && self.memory.felt > 0.0 {
             return;
         }
         self.memory.felt = now;
         let file = self.options.memory.pressure.clone().unwrap_or_else(|| "/proc/pressure/memory".into());
-        let stalled = pressure::stalled_percent(&file).unwrap_or(0.0);
-        let (available, least) = (pressure::available_bytes(), pressure::meminfo("MemTotal").unwrap_or(0) / 50);
+        let stalls = [pressure::stalled_percent(&file), pressure::own_group_stalled_percent()];
+        let stalled = stalls.into_iter().flatten().fold(0.0, f64::max);
+        let group = limits::group().map(|limit| limit.left());
+        let available = [pressure::available_bytes(), group].into_iter().flatten().min();
+        let least = pressure::meminfo("MemTotal").unwrap_or(0) / 50;
         let is_low = available.is_some_and(|available| available < least);
         let pressed = is_low || stalled > if self.memory.pressed { PRESSED.1 } else { PRESSED.0 };
-        if pressed == self.memory.pressed {
+        let was = std::mem::replace(&mut self.memory.pressed, pressed);
+        let room = available.unwrap_or(0).saturating_sub(least).saturating_sub(self.promised());
+        if pressed {
+            // What there is changes while it is short.
+            self.events.push_back(Event::Pressure(Some(room)));
+        } else if was {
+            self.events.push_back(Event::Pressure(None));
+        }
+        if pressed == was {
             return;
         }
-        self.memory.pressed = pressed;
-        self.events.push_back(Event::Pressure(pressed));
+        let there = gigabytes(available.unwrap_or(0));
         let message = match (pressed, is_low) {
-            (true, true) => {
-                format!(
-                    "memory is short ({} available): no step starts beside others",
-                    gigabytes(available.unwrap_or(0))
-                )
-            }
+            (true, true) => format!("memory is short ({there} available): no step starts beside others"),
             (true, false) => format!(
-                "memory is short (processes waited for it {stalled:.0} % of the last 10 s): no step starts beside others"
+                "memory is short (processes waited for it {stalled:.0} % of the last 10 s): steps start beside others only if \
+                 what they ask for is there, and {there} are available"
             ),
             (false, _) => "memory is short no more: steps start again".to_owned(),
         };
@@ -445,7 +460,7 @@ fn next_look(watch: &Watch, least: f64, period: f64) -> f64 {
 }
 
 /// Bytes as people read them.
-pub(super) fn gigabytes(bytes: u64) -> String {
+pub(crate) fn gigabytes(bytes: u64) -> String {
     match bytes {
         0..1_000_000_000 => format!("{:.1} MB", bytes as f64 / 1e6),
         _ => format!("{:.1} GB", bytes as f64 / 1e9),
