@@ -235,8 +235,15 @@ impl<'a, K: Kernel> Trace<'a, K> {
             return;
         }
         let told = self.told.remove(&thread);
-        let status = process::status(thread);
-        let process = status.map(|status| status.tgid).or_else(|| process::process_of(thread)).unwrap_or(thread);
+        // What shares its parent's memory until `exec` is a process, and its figures are its parent's.
+        let borrows = matches!(told, Some((EVENT_VFORK, _)));
+        let status = if borrows { process::sizes(thread) } else { process::status(thread) };
+        let known = status.map(|status| status.tgid).filter(|tgid| *tgid > 0);
+        let process = match known {
+            Some(process) => process,
+            None if borrows => thread,
+            None => process::process_of(thread).unwrap_or(thread),
+        };
         if let Some(place) = self.living.get(&process).copied().filter(|_| process != thread) {
             self.threads.insert(thread, Thread { record: place });
             self.counts[place] += 1;
@@ -279,7 +286,7 @@ impl<'a, K: Kernel> Trace<'a, K> {
             // A thread took its process's number; the others ended.
             self.threads.remove(&former);
         }
-        let status = process::status(pid);
+        let status = process::sizes(pid);
         let image = Image {
             command: process::command(pid).unwrap_or_default(),
             from_us: self.now(),
