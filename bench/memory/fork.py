@@ -2,8 +2,8 @@
 
     fork.py PIAL [MEGABYTES] [TIMES]
 
-The exact method must see the copied address space every time; how often a sample saw it is printed beside. How long the kernel took for
-the fork, and how long it was from there to exec, the copy measures itself: its first and its last act.
+The exact method must see the copied address space every time; how often a sample saw it is printed beside. How long the
+kernel took for the fork, and how long it was from there to exec, the copy measures itself: its first and its last act.
 """
 
 import statistics
@@ -31,8 +31,8 @@ def main():
     for name, all_times in (("traced", traced), ("sampled", alone)):
         forks, lives = zip(*all_times)
         print(
-            f"{name}: the copy lived {statistics.median(lives):.2f} ms (median; at most {max(lives):.2f}) from the fork's return "
-            f"to exec; the fork itself took {statistics.median(forks):.1f} ms"
+            f"{name}: from the fork's return to exec the copy lived {statistics.median(lives):.2f} ms (median; at most "
+            f"{max(lives):.2f}); the fork itself took {statistics.median(forks):.1f} ms"
         )
     print(f"{times} runs, {size} MiB")
     print(f"exact: seen with its whole address space {exact} times; samples at 100 Hz: {sampled} times")
