@@ -13,6 +13,25 @@
 
 static void hold(long ms) { struct timespec t = {ms / 1000, ms % 1000 * 1000000}; nanosleep(&t, NULL); }
 
+static double now(void) { struct timespec t; clock_gettime(CLOCK_MONOTONIC, &t); return t.tv_sec + t.tv_nsec * 1e-9; }
+
+/* Forks and calls exec half a millisecond later. The copy itself writes to the file `times`: seconds that the fork took, seconds from
+ * its return in the copy to the call of exec. */
+static int fork_exec(const char *times) {
+    FILE *file = times ? fopen(times, "w") : NULL;
+    struct timespec half = {0, 500000};
+    double before = now();
+    if (!fork()) {
+        double born = now();
+        nanosleep(&half, NULL);
+        if (file) { fprintf(file, "%.6f %.6f\n", born - before, now() - born); fflush(file); }
+        execl("/bin/true", "true", NULL);
+        _exit(9);
+    }
+    wait(NULL);
+    return 0;
+}
+
 static char *map(size_t bytes, int flags) {
     char *at = mmap(NULL, bytes, PROT_READ | PROT_WRITE, flags, -1, 0);
     if (at == MAP_FAILED) { perror("mmap"); exit(1); }
@@ -87,8 +106,7 @@ int main(int count, char **words) {
     else if (!strcmp(shape, "fork-exec")) {
         fill(bytes, private);
         hold(50 + getpid() % 20);
-        if (!fork()) { hold(1); execl("/bin/true", "true", NULL); _exit(9); }
-        wait(NULL);
+        fork_exec(count > 3 ? words[3] : NULL);
         hold(20);
         return 0;
     } else return 2;

@@ -5,8 +5,9 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::os::fd::{AsRawFd, FromRawFd, RawFd};
 use std::os::unix::process::ExitStatusExt;
+use std::path::Path;
 use std::process::ExitStatus;
-use std::sync::atomic::{AtomicI32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 use std::time::Duration;
 
 /// How a child ended and what it used, as the kernel tells it at `wait4`.
@@ -279,12 +280,12 @@ pub fn own_vm_bytes() -> u64 {
 }
 
 /// Bytes that this user may still write to the file system of a path (`statvfs`).
-pub fn free_bytes(path: &std::path::Path) -> Option<u64> {
+pub fn free_bytes(path: &Path) -> Option<u64> {
     room(path).map(|found| found.f_bavail.saturating_mul(found.f_frsize))
 }
 
 /// What the file system of a path has hardly any of: space (less than 1 MiB) or inodes (less than 16); `None` when it has both.
-pub fn lack_of_room(path: &std::path::Path) -> Option<&'static str> {
+pub fn lack_of_room(path: &Path) -> Option<&'static str> {
     const LEAST: (u64, u64) = (1 << 20, 16);
     let found = room(path)?;
     match () {
@@ -295,7 +296,7 @@ pub fn lack_of_room(path: &std::path::Path) -> Option<&'static str> {
     }
 }
 
-fn room(path: &std::path::Path) -> Option<libc::statvfs> {
+fn room(path: &Path) -> Option<libc::statvfs> {
     use std::os::unix::ffi::OsStrExt;
     let path = std::ffi::CString::new(path.as_os_str().as_bytes()).ok()?;
     // SAFETY: the path ends in NUL; a zeroed statvfs is valid, and the call writes at most its size.
@@ -386,8 +387,22 @@ impl pial_measure::trace::Kernel for Tracer {
         ptrace(libc::PTRACE_GETEVENTMSG, thread, place).then_some(message as u32)
     }
 
+    fn stack_pointer(&mut self, thread: u32) -> Option<u64> {
+        // SAFETY: a zeroed struct of plain numbers is valid, and the kernel writes at most the size it is given.
+        unsafe {
+            let mut info: libc::ptrace_syscall_info = std::mem::zeroed();
+            let size = std::mem::size_of_val(&info);
+            let written = libc::ptrace(libc::PTRACE_GET_SYSCALL_INFO, thread as libc::pid_t, size, &raw mut info);
+            (written > 0).then_some(info.stack_pointer)
+        }
+    }
+
     fn same_memory(&mut self, one: u32, other: u32) -> Option<bool> {
         same_memory(one, other)
+    }
+
+    fn capable(&mut self, file: &Path) -> bool {
+        has_capabilities(file)
     }
 
     fn wait(&mut self) -> io::Result<Option<(u32, i32)>> {
@@ -400,6 +415,7 @@ impl pial_measure::trace::Kernel for Tracer {
             }
             let error = io::Error::last_os_error();
             match error.raw_os_error() {
+                Some(libc::EINTR) if WAITED_ENOUGH.load(Ordering::Relaxed) => return Ok(None),
                 Some(libc::EINTR) => {}
                 Some(libc::ECHILD) => return Ok(None),
                 _ => return Err(error),
@@ -412,6 +428,33 @@ impl pial_measure::trace::Kernel for Tracer {
 fn ptrace(request: libc::c_uint, thread: u32, data: usize) -> bool {
     // SAFETY: none of the requests above writes but PTRACE_GETEVENTMSG, which writes one word where its caller has one.
     unsafe { libc::ptrace(request, thread as libc::pid_t, std::ptr::null_mut::<libc::c_void>(), data) == 0 }
+}
+
+/// Whether the [`Tracer`] is to wait no longer.
+static WAITED_ENOUGH: AtomicBool = AtomicBool::new(false);
+
+extern "C" fn interrupt(_: libc::c_int) {}
+
+/// Ends the waiting of a [`Tracer`]. The alarm comes again and again, as the first could come just before it waits.
+fn end_waiting() {
+    WAITED_ENOUGH.store(true, Ordering::Relaxed);
+    let again = libc::timeval { tv_sec: 0, tv_usec: 20_000 };
+    let timer = libc::itimerval { it_interval: again, it_value: again };
+    // SAFETY: a zeroed action is valid, its mask is empty and its handler does nothing; without SA_RESTART calls are interrupted.
+    unsafe {
+        let mut action: libc::sigaction = std::mem::zeroed();
+        action.sa_sigaction = interrupt as extern "C" fn(libc::c_int) as usize;
+        libc::sigaction(libc::SIGALRM, &action, std::ptr::null_mut());
+        libc::setitimer(libc::ITIMER_REAL, &timer, std::ptr::null_mut());
+    }
+}
+
+/// Whether a file has capabilities, which a program is given when it is started (`capabilities(7)`).
+pub fn has_capabilities(file: &Path) -> bool {
+    use std::os::unix::ffi::OsStrExt;
+    let Ok(file) = std::ffi::CString::new(file.as_os_str().as_bytes()) else { return false };
+    // SAFETY: both names end in NUL, and with no room given the kernel only tells the size.
+    unsafe { libc::getxattr(file.as_ptr(), c"security.capability".as_ptr(), std::ptr::null_mut(), 0) > 0 }
 }
 
 /// Whether two processes have the same memory (`kcmp`, `KCMP_VM`); `None` where the kernel does not tell.
@@ -456,16 +499,18 @@ impl Held {
     }
 
     /// Hands on to a process each signal that another process sent. What comes from the terminal reaches its whole
-    /// foreground group, so the process has it already. `process` is of a child that was not waited for; once it was, nobody
-    /// gets the signal, whoever has its number by then. Never returns.
+    /// foreground group, so the process has it already. `process` is of a child that was not waited for; once it was, what
+    /// would end it ends the waiting of the [`Tracer`] for others. Never returns.
     pub fn hand_on(self, process: &ChildHandle) -> ! {
         loop {
             // SAFETY: the set is valid, and a zeroed siginfo is valid for writing.
             unsafe {
                 let mut info: libc::siginfo_t = std::mem::zeroed();
                 let signal = libc::sigwaitinfo(&self.0, &mut info);
-                if signal > 0 && info.si_code <= 0 {
-                    process.signal(signal);
+                let is_handed_on = info.si_code <= 0 && signal > 0;
+                let is_there = process.signal(if is_handed_on { signal } else { 0 });
+                if signal > 0 && !is_there {
+                    end_waiting();
                 }
             }
         }

@@ -8,6 +8,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use crate::process;
+
 /// Which of the two kinds of control group.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Version {
@@ -427,7 +429,7 @@ impl Group {
 
     /// A line of `memory.stat`; of version 1 that over all groups below, if there is one, as its peak is.
     pub(crate) fn statistic(&self, name: &str) -> Option<u64> {
-        let text = fs::read_to_string(self.directory.join("memory.stat")).ok()?;
+        let text = process::read_file(&self.directory.join("memory.stat"))?;
         let field = |name: &str| {
             let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
             line.and_then(|number| number.parse::<u64>().ok())
@@ -438,7 +440,7 @@ impl Group {
 
     /// A file with one number.
     pub(crate) fn number(&self, name: &str) -> Option<u64> {
-        fs::read_to_string(self.directory.join(name)).ok()?.trim().parse().ok()
+        process::read_file(&self.directory.join(name))?.trim().parse().ok()
     }
 
     fn write(&self, name: &str, text: &str) -> io::Result<()> {

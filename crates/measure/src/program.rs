@@ -10,7 +10,7 @@ use std::path::Path;
 pub struct Facts {
     /// It calls `ptrace`, by the names it asks of its libraries; a process has one tracer at most.
     pub traces: bool,
-    /// Its file is set-user-id or set-group-id, and the user who runs it has not these ids already.
+    /// Its file is set-user-id or set-group-id, and the user who runs it has not these ids already, or it has capabilities.
     pub privileged: bool,
 }
 
@@ -24,12 +24,15 @@ pub struct Cache {
 const NAMES_MAX_BYTES: u64 = 4 << 20;
 
 impl Cache {
-    /// Looks at the program that a process runs.
-    pub fn look(&mut self, pid: u32) -> Facts {
+    /// Looks at the program that a process runs; `capable` tells of a file that was not seen before whether it has capabilities.
+    pub fn look(&mut self, pid: u32, capable: impl FnOnce(&Path) -> bool) -> Facts {
         let path = format!("/proc/{pid}/exe");
         let Ok(meta) = fs::metadata(&path) else { return Facts::default() };
         let facts = self.known.entry((meta.dev(), meta.ino(), meta.mtime()));
-        let facts = *facts.or_insert_with(|| look(Path::new(&path)).unwrap_or_default());
+        let facts = *facts.or_insert_with(|| look(Path::new(&path), capable).unwrap_or_default());
+        if !facts.traces {
+            return facts;
+        }
         let words = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
         facts.as_started(Path::new(&path), words.split(|byte| *byte == 0).nth(1))
     }
@@ -44,15 +47,15 @@ impl Facts {
     }
 }
 
-/// Looks at a program; `None` for a file that cannot be read.
-pub fn look(path: &Path) -> Option<Facts> {
+/// Looks at a program; `None` for a file that cannot be read. `capable` tells whether a file has capabilities (`capabilities(7)`).
+pub fn look(path: &Path, capable: impl FnOnce(&Path) -> bool) -> Option<Facts> {
     let meta = fs::metadata(path).ok()?;
     let own = fs::metadata("/proc/self").ok()?;
     // The superuser's processes keep what they are given, traced or not.
     let others = own.uid() != 0;
     let user = meta.mode() & 0o4000 != 0 && meta.uid() != own.uid();
     let group = meta.mode() & 0o2010 == 0o2010 && meta.gid() != own.gid();
-    Some(Facts { traces: names(path).is_some_and(has_ptrace), privileged: others && (user || group) })
+    Some(Facts { traces: names(path).is_some_and(has_ptrace), privileged: others && (user || group || capable(path)) })
 }
 
 fn has_ptrace(names: Vec<u8>) -> bool {
@@ -102,15 +105,15 @@ mod tests {
         let file = directory.path().join("file");
         for content in [&b""[..], b"#!/bin/sh\n", b"\x7fELF\x02\x01", &[&b"\x7fELF\x02\x01"[..], &[255; 60]].concat()] {
             fs::write(&file, content).unwrap();
-            assert_eq!(look(&file), Some(Facts::default()), "{content:?}");
+            assert_eq!(look(&file, |_| false), Some(Facts::default()), "{content:?}");
         }
-        assert_eq!(look(&directory.path().join("none")), None);
+        assert_eq!(look(&directory.path().join("none"), |_| true), None);
     }
 
     #[test]
     fn names_are_whole_ones() {
         assert!(has_ptrace(b"\0malloc\0ptrace\0".to_vec()));
         assert!(!has_ptrace(b"\0malloc\0xptrace\0ptracer\0".to_vec()));
-        assert_eq!(look(Path::new("/bin/sh")), Some(Facts::default()));
+        assert_eq!(look(Path::new("/bin/sh"), |_| false), Some(Facts::default()));
     }
 }

@@ -1,7 +1,7 @@
 //! The sampled method: what a tree of processes uses, read at a rate that gives way when reading costs too much.
 
 use std::collections::{HashMap, HashSet};
-use std::fs;
+use std::path::Path;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -180,6 +180,6 @@ impl Sampler<'_> {
 
 /// Processor time of this thread, in seconds (first number of `schedstat`); `None` where the kernel keeps no count.
 fn own_cpu_s() -> Option<f64> {
-    let text = fs::read_to_string("/proc/thread-self/schedstat").ok()?;
+    let text = process::read_file(Path::new("/proc/thread-self/schedstat"))?;
     Some(text.split(' ').next()?.parse::<f64>().ok()? * 1e-9)
 }

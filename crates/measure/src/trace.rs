@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::io;
+use std::path::Path;
 use std::time::Instant;
 
 use crate::process::{self, Identity, Peaks, Status};
@@ -27,9 +28,14 @@ pub trait Kernel {
     fn release(&mut self, thread: u32);
     /// What belongs to the event that a thread stopped for (`PTRACE_GETEVENTMSG`).
     fn message(&mut self, thread: u32) -> Option<u32>;
+    /// Where the stack of a stopped thread is (`PTRACE_GET_SYSCALL_INFO`, Linux 5.3); `None` where the kernel does not tell.
+    fn stack_pointer(&mut self, thread: u32) -> Option<u64>;
     /// Whether two processes have the same memory (`kcmp(2)`); `None` where the kernel does not tell.
     fn same_memory(&mut self, one: u32, other: u32) -> Option<bool>;
-    /// Waits for the next stop or end of any thread: its number and status. `None` when there is nobody to wait for.
+    /// Whether a program's file has capabilities (`security.capability`), which a traced process is not given.
+    fn capable(&mut self, file: &Path) -> bool;
+    /// Waits for the next stop or end of any thread: its number and status. `None` when there is nobody to wait for, or when
+    /// waiting is to end.
     ///
     /// # Errors
     /// What the kernel says.
@@ -152,7 +158,7 @@ impl<'a, K: Kernel> Trace<'a, K> {
         match event {
             EVENT_FORK | EVENT_VFORK | EVENT_CLONE => self.forked(thread, event),
             EVENT_EXEC => return self.executed(thread),
-            EVENT_EXIT => self.ending(thread),
+            EVENT_EXIT => return self.ending(thread),
             EVENT_STOP => {
                 self.first_stop(thread);
                 if signal != SIGTRAP {
@@ -210,7 +216,7 @@ impl<'a, K: Kernel> Trace<'a, K> {
 
     /// Notes where the stack of a parent or its child is. Only `vfork` runs on its parent's own stack; `posix_spawn` brings another.
     fn compare(&mut self, child: u32, thread: u32) {
-        let here = process::stack_pointer(thread);
+        let here = self.kernel.stack_pointer(thread).or_else(|| process::stack_pointer(thread));
         match self.stacks.remove(&child) {
             None => _ = self.stacks.insert(child, here),
             Some(there) if there == here && here.is_some() => {
@@ -229,8 +235,15 @@ impl<'a, K: Kernel> Trace<'a, K> {
             return;
         }
         let told = self.told.remove(&thread);
-        let status = process::status(thread);
-        let process = status.map(|status| status.tgid).or_else(|| process::process_of(thread)).unwrap_or(thread);
+        // What shares its parent's memory until `exec` is a process, and its figures are its parent's.
+        let borrows = matches!(told, Some((EVENT_VFORK, _)));
+        let status = if borrows { process::sizes(thread) } else { process::status(thread) };
+        let known = status.map(|status| status.tgid).filter(|tgid| *tgid > 0);
+        let process = match known {
+            Some(process) => process,
+            None if borrows => thread,
+            None => process::process_of(thread).unwrap_or(thread),
+        };
         if let Some(place) = self.living.get(&process).copied().filter(|_| process != thread) {
             self.threads.insert(thread, Thread { record: place });
             self.counts[place] += 1;
@@ -273,7 +286,7 @@ impl<'a, K: Kernel> Trace<'a, K> {
             // A thread took its process's number; the others ended.
             self.threads.remove(&former);
         }
-        let status = process::status(pid);
+        let status = process::sizes(pid);
         let image = Image {
             command: process::command(pid).unwrap_or_default(),
             from_us: self.now(),
@@ -308,7 +321,7 @@ impl<'a, K: Kernel> Trace<'a, K> {
 
     /// A program that traces or wants other rights cannot be followed as others are.
     fn examine(&mut self, pid: u32) {
-        let facts = self.programs.look(pid);
+        let facts = self.programs.look(pid, |file| self.kernel.capable(file));
         let place = self.living.get(&pid).copied().unwrap_or(0);
         if facts.privileged {
             self.records[place].remark = Some(Remark::Privileges);
@@ -323,11 +336,22 @@ impl<'a, K: Kernel> Trace<'a, K> {
 
     /// A thread is about to end and still has its memory.
     fn ending(&mut self, thread: u32) {
-        let Some(known) = self.threads.get(&thread).copied() else { return };
+        let Some(known) = self.threads.get(&thread).copied() else { return self.kernel.resume(thread, 0) };
         let pid = self.records[known.record].identity.pid;
+        let alone = self.counts[known.record] <= 1;
         // A leader may end before the other threads, so the last one counts as well.
-        if thread == pid || self.counts[known.record] <= 1 {
+        if thread == pid || alone {
             self.mark(known.record, thread, Known::AtEnd);
+        }
+        // How a process of one thread ends is decided by now. Let go of, it is its parent's matter at once: to be told of its
+        // end first, as its tracer, would have both wait for this thread once more.
+        let decided = (thread == pid && alone && thread != self.root).then(|| self.kernel.message(thread)).flatten();
+        match decided.map(|status| Happened::of(status as i32)) {
+            Some(Happened::Ended(how)) => {
+                self.ended(thread, how);
+                self.kernel.release(thread);
+            }
+            _ => self.kernel.resume(thread, 0),
         }
     }
 

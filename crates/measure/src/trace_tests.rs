@@ -37,8 +37,14 @@ impl Kernel for Script {
     fn message(&mut self, thread: u32) -> Option<u32> {
         self.messages.get(&(thread, self.told)).copied()
     }
+    fn stack_pointer(&mut self, _: u32) -> Option<u64> {
+        None
+    }
     fn same_memory(&mut self, _: u32, _: u32) -> Option<bool> {
         None
+    }
+    fn capable(&mut self, _: &Path) -> bool {
+        false
     }
     fn wait(&mut self) -> io::Result<Option<(u32, i32)>> {
         self.told += 1;
@@ -116,4 +122,16 @@ fn a_number_given_again_is_another_record() {
     let (records, _, _) = play(&[EXEC, told, first, (CHILD, 1 << 8, 0), told, first, (CHILD, 2 << 8, 0), (ROOT, 0, 0)]);
     let exits: Vec<_> = records.iter().map(|record| record.exit).collect();
     assert_eq!(exits, [Some(Exit::Code(0)), Some(Exit::Code(1)), Some(Exit::Code(2))]);
+}
+
+/// What a thread's exit stop tells is how its process ends only if it is the last one; the root is waited for in any case.
+#[test]
+fn a_process_of_one_thread_is_let_go_when_it_ends() {
+    let told = (ROOT, stop(SIGTRAP, EVENT_FORK), CHILD);
+    let first = (CHILD, stop(SIGTRAP, EVENT_STOP), 0);
+    let ending = |pid, status| (pid, stop(SIGTRAP, EVENT_EXIT), status);
+    let (records, exit, asked) = play(&[EXEC, told, first, ending(CHILD, 9), ending(ROOT, 7 << 8), (ROOT, 5 << 8, 0)]);
+    assert_eq!((records[1].exit, records[1].end_us.is_some()), (Some(Exit::Signal(9)), true));
+    assert_eq!((records[0].exit, exit), (Some(Exit::Code(5)), Some(Exit::Code(5))));
+    assert_eq!(asked[3..], ["release 1", "resume 0 0"]);
 }

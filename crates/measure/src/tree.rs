@@ -57,14 +57,13 @@ impl Snapshot {
 /// (`CONFIG_PROC_CHILDREN`), else all of `/proc`.
 pub fn tree(root: u32) -> Vec<Stat> {
     let Some(stat) = process::stat(root) else { return Vec::new() };
-    if process::children(root).is_none() {
-        return Snapshot::take().tree(root);
-    }
+    let Some(first) = process::children(root) else { return Snapshot::take().tree(root) };
+    let mut first = Some(first);
     let mut found = vec![stat];
     let mut seen = HashSet::from([root]);
     let mut next = 0;
     while let Some(parent) = found.get(next) {
-        let children = process::children(parent.identity.pid).unwrap_or_default();
+        let children = first.take().or_else(|| process::children(parent.identity.pid)).unwrap_or_default();
         let born: Vec<Stat> =
             children.into_iter().filter(|child| seen.insert(*child)).filter_map(process::stat).collect();
         found.extend(born);

@@ -109,6 +109,10 @@ fn private_writable_mappings_are_those_of_maps() {
         }
     }
     assert_eq!(process::status(puppet.pid()).expect("it lives").private_bytes, sum);
+    let (all, sizes) =
+        (process::status(puppet.pid()).expect("it lives"), process::sizes(puppet.pid()).expect("it lives"));
+    assert_eq!((all.vm_bytes, all.private_bytes), (sizes.vm_bytes, sizes.private_bytes));
+    about(sizes.anonymous_bytes, all.anonymous_bytes);
 }
 
 #[test]

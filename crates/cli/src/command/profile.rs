@@ -18,26 +18,26 @@ use crate::profile::{self, Method, Settings};
 #[command(after_help = "Exit codes:
   N    the command's own; 128 + N when signal N ended it
   2    the command line of pial is wrong; nothing ran
-  3    the profile could not be made or written
+  3    the profile could not be made, or a file of it not be written; the others are
   126  the command could not be run
   127  the command was not found")]
 pub struct Arguments {
     /// How to measure: at births, exec and ends with ptrace; by samples; or both
-    #[arg(long, value_enum, default_value_t = Wanted::Both)]
-    method: Wanted,
+    #[arg(long, value_enum, default_value = "both")]
+    method: Vec<Wanted>,
     /// Samples a second; they become rarer when reading takes more than 2 % of a processor
-    #[arg(long, value_name = "HZ", default_value_t = 20.0)]
-    rate: f64,
+    #[arg(long, value_name = "HZ", default_value = "20")]
+    rate: Vec<f64>,
     /// Write all figures as JSON to a file, or to standard output with -
     #[arg(long, value_name = "FILE")]
-    json: Option<PathBuf>,
+    json: Vec<PathBuf>,
     /// Write a page with the figures over time, in one file
     #[arg(long, value_name = "FILE")]
-    html: Option<PathBuf>,
+    html: Vec<PathBuf>,
     /// Memory the command was meant to stay within, such as 8GB: a line in the page, a word in the summary
     #[arg(long, value_name = "SIZE")]
-    budget: Option<String>,
-    /// Go on until every process that the command started has ended, daemons too
+    budget: Vec<String>,
+    /// Go on until every process that the command started has ended, daemons too, or until Ctrl-C
     #[arg(long)]
     wait: bool,
     /// No summary
@@ -66,14 +66,15 @@ pub struct Traced {
 /// Runs the command and tells.
 pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let settings = settings(arguments)?;
-    if let (Some(json), Some(html)) = (&arguments.json, &arguments.html)
+    let (json_path, html_path) = (once("--json", &arguments.json)?, once("--html", &arguments.html)?);
+    if let (Some(json), Some(html)) = (json_path, html_path)
         && json == html
     {
         return Err(Failure::usage(format!("--json and --html both name {}; give two files", json.display())));
     }
     // Files are opened first, so that a name that cannot be written costs no run.
-    let json = arguments.json.as_deref().filter(|path| *path != Path::new("-")).map(create).transpose()?;
-    let html = arguments.html.as_deref().map(create).transpose()?;
+    let json = json_path.map(PathBuf::as_path).filter(|path| *path != Path::new("-")).map(create).transpose()?;
+    let html = html_path.map(|path| create(path)).transpose()?;
     let (profile, exit) = match profile::measure(&settings)? {
         Ok(done) => done,
         Err(refused) => {
@@ -84,17 +85,28 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     if !arguments.quiet {
         let _ = std::io::stderr().write_all(profile::summary::text(&profile).as_bytes());
     }
-    if let (Some(path), file) = (&arguments.json, json) {
-        let text = profile::json::text(&profile);
-        match file {
-            Some(file) => write(path, file, &text)?,
-            None => crate::progress::print(&text),
-        }
+    let mut failed = Vec::new();
+    match (json_path, json) {
+        (Some(path), Some(file)) => failed.extend(write(path, file, &profile::json::text(&profile)).err()),
+        (Some(_), None) => crate::progress::print(&profile::json::text(&profile)),
+        _ => {}
     }
-    if let (Some(path), Some(file)) = (&arguments.html, html) {
-        write(path, file, &profile::html::page(&profile))?;
+    if let (Some(path), Some(file)) = (html_path, html) {
+        failed.extend(write(path, file, &profile::html::page(&profile)).err());
     }
-    Ok(ExitCode::from(exit))
+    match failed.is_empty() {
+        true => Ok(ExitCode::from(exit)),
+        false => Err(Failure::Engine(format!("{}; the command ended with code {exit}", failed.join("; ")))),
+    }
+}
+
+/// The value of an option that says one thing only.
+fn once<'a, T>(option: &str, values: &'a [T]) -> Result<Option<&'a T>, Failure> {
+    match values {
+        [] => Ok(None),
+        [value] => Ok(Some(value)),
+        _ => Err(Failure::usage(format!("{option} was given {} times; give it once; nothing ran", values.len()))),
+    }
 }
 
 /// Waits for the word and becomes the command.
@@ -103,22 +115,23 @@ pub fn become_command(arguments: &Traced) -> Result<ExitCode, Failure> {
 }
 
 fn settings(arguments: &Arguments) -> Result<Settings, Failure> {
-    if !(arguments.rate.is_finite() && (0.01..=1000.0).contains(&arguments.rate)) {
-        return Err(Failure::usage(format!("--rate {}: give between 0.01 and 1000 samples a second", arguments.rate)));
+    let rate_hz = once("--rate", &arguments.rate)?.copied().unwrap_or(f64::NAN);
+    if !(0.01..=1000.0).contains(&rate_hz) {
+        return Err(Failure::usage(format!("--rate {rate_hz}: give between 0.01 and 1000 samples a second")));
     }
-    let budget = arguments.budget.as_deref().map(|text| {
+    let budget = once("--budget", &arguments.budget)?.map(|text| {
         let bytes = pial_core::document::parse_memory(text);
         bytes.ok_or_else(|| Failure::usage(format!("--budget {text}: write it as 8GB or 500MiB")))
     });
-    let method = match arguments.method {
-        Wanted::Exact => Method { exact: true, sampled: false },
-        Wanted::Sampled => Method { exact: false, sampled: true },
-        Wanted::Both => Method { exact: true, sampled: true },
+    let method = match once("--method", &arguments.method)? {
+        Some(Wanted::Exact) => Method { exact: true, sampled: false },
+        Some(Wanted::Sampled) => Method { exact: false, sampled: true },
+        Some(Wanted::Both) | None => Method { exact: true, sampled: true },
     };
     Ok(Settings {
         command: arguments.command.clone(),
         method,
-        rate_hz: arguments.rate,
+        rate_hz,
         budget_bytes: budget.transpose()?,
         wait: arguments.wait,
     })
@@ -129,6 +142,6 @@ fn create(path: &Path) -> Result<std::fs::File, Failure> {
         .map_err(|e| Failure::usage(format!("cannot write {}: {e}; nothing ran", path.display())))
 }
 
-fn write(path: &Path, mut file: std::fs::File, text: &str) -> Result<(), Failure> {
-    file.write_all(text.as_bytes()).map_err(|e| Failure::Engine(format!("cannot write {}: {e}", path.display())))
+fn write(path: &Path, mut file: std::fs::File, text: &str) -> Result<(), String> {
+    file.write_all(text.as_bytes()).map_err(|e| format!("cannot write {}: {e}", path.display()))
 }

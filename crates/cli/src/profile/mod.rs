@@ -124,7 +124,7 @@ pub fn measure(settings: &Settings) -> Result<Result<(Profile, u8), Refused>, Fa
         charge,
     };
     profile.join(root, exit);
-    profile.remark();
+    profile.remark(settings.wait);
     Ok(Ok((profile, code(exit))))
 }
 
@@ -161,11 +161,15 @@ fn charge(group: &Group, timeline: Option<&Timeline>) -> Charge {
 fn traceable(settings: &Settings) -> Result<(), String> {
     let file = settings.command.first().and_then(start::find);
     let first = settings.command.get(1).map(|word| word.as_encoded_bytes());
-    let facts = file.as_deref().and_then(|file| Some(program::look(file)?.as_started(file, first))).unwrap_or_default();
+    let facts = file
+        .as_deref()
+        .and_then(|file| Some(program::look(file, sys::has_capabilities)?.as_started(file, first)))
+        .unwrap_or_default();
     let name = file.unwrap_or_default();
     match facts {
         program::Facts { privileged: true, .. } => {
-            Err(format!("sampled only: {} is set-user-id, which a traced process is not given", name.display()))
+            let what = if sys::has_capabilities(&name) { "has file capabilities" } else { "is set-user-id" };
+            Err(format!("sampled only: {} {what}, which a traced process is not given", name.display()))
         }
         program::Facts { traces: true, .. } => {
             Err(format!("sampled only: {} traces processes itself, and a process has one tracer", name.display()))
@@ -214,7 +218,7 @@ impl Profile {
         }
     }
 
-    fn remark(&mut self) {
+    fn remark(&mut self, wait: bool) {
         for (remark, text) in [
             (Remark::Tracer, "traces processes itself, so it and what it starts were sampled only"),
             (
@@ -235,7 +239,10 @@ impl Profile {
         }
         let left = self.records.iter().filter(|record| self.method.exact && record.end_us.is_none()).count();
         if left > 0 {
-            self.notes.push(format!("{left} still ran when the command had ended; --wait goes on until they end"));
+            self.notes.push(match wait {
+                true => format!("{left} still ran when waiting for them was interrupted"),
+                false => format!("{left} still ran when the command had ended; --wait goes on until they end"),
+            });
         }
         if let Some(timeline) = self.timeline.as_ref().filter(|timeline| timeline.hidden > 0) {
             let hidden = timeline.hidden;

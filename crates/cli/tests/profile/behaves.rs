@@ -136,3 +136,54 @@ fn one_file_for_both_outputs_is_refused_before_anything_runs() {
     assert_eq!((output.status.code(), output.stdout.as_slice()), (Some(2), b"".as_slice()));
     assert!(String::from_utf8_lossy(&output.stderr).contains("--json and --html both name"));
 }
+
+/// What cannot be written at the end is named, and the other file is there.
+#[test]
+fn a_full_disk_costs_one_file_only() {
+    let page = tempfile::NamedTempFile::new().unwrap();
+    let name = page.path().to_str().unwrap();
+    for (full, other, begins) in [("--json", "--html", "<!"), ("--html", "--json", "{")] {
+        let output = pial(&["--quiet", full, "/dev/full", other, name], &["sh", "-c", "exit 4"]).output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(3), "{said}");
+        assert!(said.contains("cannot write /dev/full: ") && said.contains("ended with code 4"), "{said}");
+        assert!(std::fs::read_to_string(name).unwrap().starts_with(begins));
+    }
+}
+
+#[test]
+fn an_option_given_twice_is_refused_before_anything_runs() {
+    for (option, value) in
+        [("--json", "-"), ("--html", "-"), ("--rate", "7"), ("--method", "exact"), ("--budget", "1GB")]
+    {
+        let output = pial(&[option, value, option, value], &["echo", "ran"]).output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!((output.status.code(), output.stdout.as_slice()), (Some(2), b"".as_slice()), "{said}");
+        assert!(said.contains(&format!("{option} was given 2 times")) && said.lines().count() == 1, "{said}");
+    }
+}
+
+/// A daemon that never ends: an interrupt ends the waiting for it, and the profile is written. The daemon is let go.
+#[test]
+fn an_interrupt_ends_the_waiting() {
+    for method in ["exact", "sampled"] {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let path = file.path().to_str().unwrap();
+        let script =
+            "root=$$; (while kill -0 $root; do :; done 2>/dev/null; echo alone; read line; echo $line) <&3 & exit 6";
+        let command = &["sh", "-c", &format!("exec 3<&0; {script}")];
+        let options = ["--quiet", "--wait", "--method", method, "--json", path];
+        let mut child = pial(&options, command).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        assert_eq!(lines.next().unwrap().unwrap(), "alone");
+        assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
+        let mut input = child.stdin.take().unwrap();
+        assert_eq!(child.wait().unwrap().code(), Some(6), "{method}");
+        let profile: Json = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+        if profile["method"] == "exact" {
+            assert!(profile["notes"].to_string().contains("1 still ran when waiting"), "{}", profile["notes"]);
+        }
+        input.write_all(b"still here\n").unwrap();
+        assert_eq!(lines.next().unwrap().unwrap(), "still here");
+    }
+}

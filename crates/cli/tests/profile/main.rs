@@ -55,4 +55,14 @@ fn with<'a>(profile: &'a Json, part: &str) -> Vec<&'a Json> {
     all.filter(|process| process["command"].as_str().unwrap().starts_with(part)).collect()
 }
 
+/// For a shell that pial started: waits until whole samples were taken. The sampler is the youngest of pial's three threads, and
+/// it sleeps once after each sample.
+const SAMPLED: &str = r#"task=/proc/$PPID/task sampler=0
+while set -- $task/*; [ $# -lt 3 ]; do :; done
+for thread in $task/*; do [ ${thread##*/} -lt $sampler ] || sampler=${thread##*/}; done
+sleeps() { while read -r name count; do case $name in voluntary_*) now=$count;; esac; done < $task/$sampler/status; }
+sleeps; enough=$((now + 4))
+while [ $now -lt $enough ]; do sleeps; done
+"#;
+
 const MB: u64 = 1 << 20;

@@ -28,7 +28,7 @@ fn forbidding(calls: &str, options: &[&str], command: &[&str]) -> (Json, Output)
 
 #[test]
 fn without_ptrace_it_samples_and_says_why() {
-    let (profile, output) = forbidding("ptrace,kcmp", &[], &["sh", "-c", "sleep 0.1; exit 5"]);
+    let (profile, output) = forbidding("ptrace,kcmp", &[], &["sh", "-c", &format!("{SAMPLED} exit 5")]);
     assert_eq!((output.status.code(), &profile["method"]), (Some(5), &"sampled".into()));
     let note = profile["notes"].to_string();
     assert!(note.contains("sampled only: this process may not trace"), "{note}");
@@ -96,11 +96,12 @@ fn a_hidden_proc_is_no_matter_for_one_s_own_processes() {
     let directory = tempfile::tempdir().unwrap();
     let script = format!(
         "mount -t proc -o hidepid=2 proc /proc && chmod 755 {0} && cp {pial} {0}/pial && chmod 755 {0}/pial && cd / && \
-         exec setpriv --reuid 65534 --regid 65534 --clear-groups {0}/pial profile --quiet --json - -- sh -c 'sleep 0.1; exit 5'",
+         exec setpriv --reuid 65534 --regid 65534 --clear-groups {0}/pial profile --quiet --json - -- sh -c \"$1\"",
         directory.path().display(),
         pial = env!("CARGO_BIN_EXE_pial")
     );
-    let output = Command::new("unshare").args(["-m", "-p", "-f", "sh", "-c", &script]).output();
+    let command = format!("{SAMPLED} exit 5");
+    let output = Command::new("unshare").args(["-m", "-p", "-f", "sh", "-c", &script, "sh", &command]).output();
     let Some(output) = output.ok().filter(|output| output.status.code() == Some(5)) else {
         eprintln!("skipped: no mount namespace can be made here");
         return;
@@ -108,4 +109,36 @@ fn a_hidden_proc_is_no_matter_for_one_s_own_processes() {
     let profile: Json = serde_json::from_slice(&output.stdout).unwrap();
     assert!(profile["peaks"]["pss_bytes"].as_u64().unwrap() > 0);
     assert_eq!(with(&profile, "sh -c").len(), 1);
+}
+
+/// The same for file capabilities; a child that has some gets a note.
+#[test]
+fn a_command_with_file_capabilities_keeps_them() {
+    let directory = tempfile::tempdir().unwrap();
+    let tool = directory.path().join("tool");
+    std::fs::copy("/bin/cat", &tool).unwrap();
+    let script = format!(
+        "chmod 755 {0} && cp {pial} {0}/pial && chmod 755 {0}/pial {0}/tool && setcap cap_net_raw+ep {0}/tool && cd / && \
+         exec setpriv --reuid 65534 --regid 65534 --clear-groups {0}/pial profile -- \"$@\"",
+        directory.path().display(),
+        pial = env!("CARGO_BIN_EXE_pial")
+    );
+    let tool = tool.to_str().unwrap();
+    let status = format!("{tool} /proc/self/status; exit 3");
+    for (command, note) in [
+        (&[tool, "/proc/self/status"][..], "has file capabilities, which a traced process is not given"),
+        (&["sh", "-c", &status], "asks for rights that a traced process is not given"),
+    ] {
+        let output = Command::new("sh").args(["-c", &script, "sh"]).args(command).output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        if !said.contains("pial profile") {
+            eprintln!("skipped: only the superuser can make this test, with setcap: {said}");
+            return;
+        }
+        assert!(said.contains(note) || said.contains("may not trace"), "{said}");
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        let effective = text.lines().find_map(|line| line.strip_prefix("CapEff:\t"));
+        let given = effective.is_some_and(|word| u64::from_str_radix(word, 16).unwrap_or(0) & 1 << 13 != 0);
+        assert_eq!(given, note.contains("has file capabilities"), "{text}");
+    }
 }

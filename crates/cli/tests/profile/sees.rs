@@ -91,7 +91,8 @@ t = threading.Thread(target=lambda: os.execv('/bin/sh', ['sh', '-c', 'exit 3']))
 
 #[test]
 fn deep_trees_daemons_and_parents_that_end_first() {
-    let script = "setsid sh -c 'sh -c \"sh -c \\\"sleep 0.2; exit 9\\\" & exit 0\" & exit 0' & exit 0";
+    let script = "export ROOT=$$
+setsid sh -c 'sh -c \"sh -c \\\"while kill -0 \\$ROOT; do :; done 2>/dev/null; exit 9\\\" & exit 0\" & exit 0' & exit 0";
     let (profile, _) = profile(&["--wait"], &["sh", "-c", script]);
     if traced(&profile) {
         let all = profile["processes"].as_array().unwrap();
@@ -119,7 +120,7 @@ fn many_short_processes() {
 
 #[test]
 fn samples_alone_and_the_exact_method_alone_say_so() {
-    let (sampled, output) = profile(&["--method", "sampled"], &["sh", "-c", "sleep 0.1; exit 4"]);
+    let (sampled, output) = profile(&["--method", "sampled"], &["sh", "-c", &format!("{SAMPLED} exit 4")]);
     assert_eq!((output.status.code(), &sampled["method"]), (Some(4), &"sampled".into()));
     let root = with(&sampled, "sh -c")[0];
     assert_eq!((&root["birth"]["how"], &root["peak"]["known"]), (&Json::Null, &"lower bound".into()));
@@ -141,7 +142,12 @@ for i in range(3):
         m[::4096]; os.write(ready[1], b'.'); os.read(go[0], 1); os._exit(0)
 n = 0
 while n < 3: n += len(os.read(ready[0], 3))
-import time; time.sleep(0.3)
+sampler = max(map(int, os.listdir(f'/proc/{os.getppid()}/task')))
+def sleeps():
+    text = open(f'/proc/{os.getppid()}/task/{sampler}/status').read()
+    return int(text.split('\\nvoluntary_ctxt_switches:')[1].split()[0])
+enough = sleeps() + 4
+while sleeps() < enough: pass
 os.write(go[1], b'...')
 for i in range(3): os.wait()";
     let (profile, _) = python(&["--rate", "50"], script);
