@@ -39,7 +39,7 @@ class CollectOnTheWay:
     def __init__(self, modules: int) -> None:
         """`modules` is how many of them are there when it is time."""
         self._modules = modules
-        sys.meta_path.insert(0, self)  # type: ignore[arg-type]
+        sys.meta_path.insert(0, self)
 
     def find_spec(self, *_: object) -> None:
         """Not found here."""
