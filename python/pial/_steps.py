@@ -79,6 +79,9 @@ class Steps:
 
     def _on_step(self, step: dict[str, Any], line: bytes) -> None:
         process = step.get("process")
+        if step.get("stay") and self._idle and process not in self._idle:
+            # The one that was named was let go, or the engine had not heard yet that one waits.
+            process = next(reversed(self._idle))
         if process in self._idle:
             del self._idle[process]
             if self._channels[process].hand(line, self.socket):

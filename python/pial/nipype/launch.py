@@ -22,7 +22,7 @@ import types
 
 from pial import _code, _preload, _threads, worker
 
-from . import clients, forkserver, learned
+from . import clients, forkserver, learned, memory
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -161,8 +161,10 @@ class Launcher:
         try:
             ahead = ("nipype", "pial.nipype.step", "pial.nipype.plugin", *self._known.modules(self._program.path))
             self._tried = frozenset(ahead)
+            collecting = memory.CollectOnTheWay(len(sys.modules) + len(ahead) * 2 // 3)
             for name in ahead:
                 preloader._import(_code.Import(name, (), 0), {})
+            collecting.end()
         except _preload.MustRestart as error:
             again = [word for name in [*self._skip, error.module] for word in ("--skip", name)]
             self._clear(missing, telemetry)
@@ -193,7 +195,7 @@ class Launcher:
 
     def _prepare(self) -> None:
         _control(_SUBREAPER, 1)
-        gc.collect()
+        gc.collect(1)  # what was made since garbage was collected on the way
         gc.freeze()
         self._wake, self._wake_write = os.pipe()
         os.set_blocking(self._wake_write, False)

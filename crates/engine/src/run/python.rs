@@ -257,6 +257,8 @@ impl Engine<'_> {
     fn function_began(&mut self, id: u64, pid: u32, rss_bytes: u64) -> Result<(), EngineError> {
         let Some(mut active) = self.python.asked.remove(&id) else { return Ok(()) };
         self.python.deaths = 0;
+        // The interpreter gives a step to a process that waits also when another or none was named.
+        self.python.idle.retain(|idle| *idle != pid);
         active.began = self.now();
         if let Some(guardian) = &mut self.guardian {
             guardian.began(pid);

@@ -5,7 +5,7 @@ use super::{Active, Engine, EngineError, Phase};
 use crate::sys;
 
 /// A visit of nipype's that is younger counts as keeping a processor busy, in seconds; an older one is looked at.
-const SHORT_S: f64 = 0.1;
+const SHORT_S: f64 = 0.25;
 
 /// A visit that is older is no reason for others to wait, whatever it does, in seconds.
 const LONG_S: f64 = 2.0;
