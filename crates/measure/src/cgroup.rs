@@ -123,21 +123,26 @@ impl Groups {
     /// # Errors
     /// [`Refused`], and then nothing is changed.
     pub fn open(name: &str) -> Result<Groups, Refused> {
-        Groups::open_in_place(name).or_else(|failed| {
+        Groups::find(name, true).or_else(|failed| {
             let mut own = Own::find().filter(|own| own.version == Version::Two).ok_or(Refused::Absent);
             let moved = own.as_mut().is_ok_and(|own| move_to_leaf(own).is_ok());
             let Some(own) = own.ok().filter(|_| moved) else { return Err(failed) };
             let base = own.directory.parent().unwrap_or(&own.mount).join(name);
             let groups = Groups { base: base.clone(), own, made: 0, left: Vec::new() };
-            groups.prepared().map_err(|source| Refused::Denied { directory: base, source })
+            groups.prepared(true).map_err(|source| Refused::Denied { directory: base, source })
         })
     }
 
-    /// The same, but never moves other processes: for a version 2 group with processes and nothing enabled above, none.
+    /// The same for groups that this process will not enter itself, and never moves other processes: for a version 2 group with
+    /// processes and nothing enabled above, none.
     ///
     /// # Errors
     /// [`Refused`], and then nothing is changed.
     pub fn open_in_place(name: &str) -> Result<Groups, Refused> {
+        Groups::find(name, false)
+    }
+
+    fn find(name: &str, enters: bool) -> Result<Groups, Refused> {
         let own = Own::find().ok_or(Refused::Absent)?;
         let denied = |directory: &Path| {
             let directory = directory.to_owned();
@@ -146,7 +151,7 @@ impl Groups {
         if own.version == Version::One {
             let base = own.directory.join(name);
             let groups = Groups { base: base.clone(), own, made: 0, left: Vec::new() };
-            return groups.prepared().map_err(denied(&base));
+            return groups.prepared(enters).map_err(denied(&base));
         }
         let mut failed = denied(&own.directory)(io::ErrorKind::PermissionDenied.into());
         for parent in [own.mount.clone(), own.directory.parent().map(Path::to_owned).unwrap_or_default()] {
@@ -158,7 +163,7 @@ impl Groups {
             let base = parent.join(name);
             let enabled = if has_memory(&parent) { Ok(()) } else { enable_memory(&parent) };
             let groups = Groups { base: base.clone(), own: own.clone(), made: 0, left: Vec::new() };
-            match enabled.and_then(|()| groups.prepared()) {
+            match enabled.and_then(|()| groups.prepared(enters)) {
                 Ok(groups) => return Ok(groups),
                 Err(error) => failed = denied(&base)(error),
             }
@@ -166,26 +171,26 @@ impl Groups {
         Err(failed)
     }
 
-    /// Makes the directory, and a group in it that this process enters and leaves, as only trying tells whether it may.
-    fn prepared(mut self) -> io::Result<Groups> {
+    /// Makes the directory, and a group in it, which this process enters and leaves if it will later: only trying tells whether
+    /// it may. Each move waits for the kernel, some milliseconds when it is busy.
+    fn prepared(mut self, enters: bool) -> io::Result<Groups> {
         self.base.parent().into_iter().for_each(remove_stale);
         fs::create_dir(&self.base)?;
-        let tried = self.try_out();
+        let tried = self.try_out(enters);
         if tried.is_err() {
             let _ = fs::remove_dir(&self.base);
         }
         tried.map(|()| self)
     }
 
-    fn try_out(&mut self) -> io::Result<()> {
+    fn try_out(&mut self, enters: bool) -> io::Result<()> {
         if self.own.version == Version::Two {
             enable_memory(&self.base)?;
         }
         let group = self.make()?;
-        let result = group.enter().and_then(|()| {
-            self.leave()?;
-            group.peak_bytes().map(drop).ok_or_else(|| io::Error::from(io::ErrorKind::Unsupported))
-        });
+        let entered = if enters { group.enter().and_then(|()| self.leave()) } else { Ok(()) };
+        let result = entered
+            .and_then(|()| group.peak_bytes().map(drop).ok_or_else(|| io::Error::from(io::ErrorKind::Unsupported)));
         self.remove(group);
         result
     }
@@ -225,8 +230,12 @@ impl Groups {
 
 impl Drop for Groups {
     fn drop(&mut self) {
-        let _ = self.own.back();
-        remove_with_groups(&self.base, MOST_TRIES / 10);
+        remove_with_groups(&self.base, 1);
+        if self.base.exists() {
+            // This process may still be in one of them.
+            let _ = self.own.back();
+            remove_with_groups(&self.base, MOST_TRIES / 10);
+        }
     }
 }
 
