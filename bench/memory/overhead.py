@@ -2,7 +2,7 @@
 
     overhead.py PIAL [ROUNDS]
 
-Prints medians and their ratio to plain. Run it on a machine that does nothing else.
+Prints medians and the median of each round's ratio to its plain, as a machine drifts between rounds. Run it on a machine that does nothing else.
 """
 
 import statistics
@@ -44,10 +44,10 @@ def main():
             took = once(pial, method)
             if turn:  # the first warms the caches
                 times[name].append(took)
-    plain = statistics.median(times["plain"])
     print("| method | median, s | fastest, s | ratio |\n|---|---|---|---|")
     for name, took in times.items():
-        print(f"| {name} | {statistics.median(took):.3f} | {min(took):.3f} | {statistics.median(took) / plain:.3f} |")
+        ratio = statistics.median(one / plain for one, plain in zip(took, times["plain"], strict=True))
+        print(f"| {name} | {statistics.median(took):.3f} | {min(took):.3f} | {ratio:.3f} |")
 
 
 if __name__ == "__main__":

@@ -77,14 +77,25 @@ impl Own {
         self.directory.ancestors().take_while(|directory| directory.starts_with(&self.mount))
     }
 
-    /// Moves this process back into its own group.
+    /// Moves this thread back into its own group.
     fn back(&self) -> io::Result<()> {
-        fs::write(self.directory.join(PROCESSES), "0")
+        fs::write(self.directory.join(self.version.door()), "0")
     }
 }
 
 /// Where processes are listed, and moved by writing their number; 0 is the writer.
 const PROCESSES: &str = "cgroup.procs";
+
+impl Version {
+    /// Where a thread that starts processes writes `0` to enter a group. In version 1 a thread that moves itself alone waits for
+    /// nothing since Linux 5.5; to move a process the kernel waits for all processors, 5 to 50 ms where they are busy.
+    fn door(self) -> &'static str {
+        match self {
+            Version::One => "tasks",
+            Version::Two => PROCESSES,
+        }
+    }
+}
 
 /// Where a hierarchy is mounted, and which of its groups is there.
 fn mount(mounts: &str, kind: &str, controller: &str) -> Option<(PathBuf, String)> {
@@ -364,20 +375,18 @@ impl Group {
         self.version
     }
 
-    /// Moves this process into the group: what it starts then is born there.
+    /// Moves this thread into the group: what it starts then is born there.
     ///
     /// # Errors
     /// What the kernel says.
     pub fn enter(&self) -> io::Result<()> {
-        self.write(PROCESSES, "0")
+        self.write(self.version.door(), "0")
     }
 
-    /// Moves a process into the group. Memory it has stays charged to the group it had it in.
-    ///
-    /// # Errors
-    /// What the kernel says, as when the process ended.
-    pub fn add(&self, pid: u32) -> io::Result<()> {
-        self.write(PROCESSES, &pid.to_string())
+    /// The file into which another process of one thread writes `0` to enter the group. Memory it has stays charged to the
+    /// group it had it in.
+    pub fn door(&self) -> PathBuf {
+        self.directory.join(self.version.door())
     }
 
     /// Limits memory, page cache counted, which the kernel gives back first; nothing is swapped out.

@@ -59,6 +59,8 @@ enum Wanted {
 #[derive(Debug, Args)]
 pub struct Traced {
     channel: i32,
+    #[arg(long)]
+    door: Option<PathBuf>,
     #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true)]
     command: Vec<OsString>,
 }
@@ -111,7 +113,7 @@ fn once<'a, T>(option: &str, values: &'a [T]) -> Result<Option<&'a T>, Failure> 
 
 /// Waits for the word and becomes the command.
 pub fn become_command(arguments: &Traced) -> Result<ExitCode, Failure> {
-    Ok(ExitCode::from(profile::start::become_command(arguments.channel, &arguments.command)))
+    Ok(ExitCode::from(profile::start::become_command(arguments.channel, arguments.door.as_deref(), &arguments.command)))
 }
 
 fn settings(arguments: &Arguments) -> Result<Settings, Failure> {

@@ -67,14 +67,20 @@ pub fn measure(settings: &Settings) -> Result<Result<(Profile, u8), Refused>, Fa
     let mut notes = Vec::new();
     let mut method = settings.method;
     sys::adopt_orphans();
-    let mut waiting = Waiting::start(&settings.command)?;
+    // The groups are removed with the value, however this ends.
+    let charged = charged();
+    let mut waiting =
+        Waiting::start(&settings.command, charged.as_ref().ok().map(|(_, group)| group.door()).as_deref())?;
     let root = waiting.pid;
     // Not before, as what is held back stays so in what is started.
     let held = sys::Held::hold();
     let command = sys::ChildHandle::of(root);
     std::thread::spawn(move || held.hand_on(&command));
-    // The groups are removed with the value, however this ends.
-    let charged = charged(root).map_err(|why| notes.push(format!("no figure of a control group: {why}"))).ok();
+    let charged = charged.and_then(|charged| {
+        waiting.entered().map_err(|e| format!("cannot put the command into one: {e}"))?;
+        Ok(charged)
+    });
+    let charged = charged.map_err(|why| notes.push(format!("no figure of a control group: {why}"))).ok();
     let marks = Marks::default();
     let began = Instant::now();
     let mut trace = trace::Trace::new(sys::Tracer, root, &marks, began);
@@ -129,10 +135,9 @@ pub fn measure(settings: &Settings) -> Result<Result<(Profile, u8), Refused>, Fa
 }
 
 /// A group for the command alone, in which what it starts is born; other processes stay where they are.
-fn charged(pid: u32) -> Result<(Groups, Group), String> {
+fn charged() -> Result<(Groups, Group), String> {
     let mut groups = Groups::open_in_place(&format!("pial-{}", std::process::id())).map_err(|e| ungrouped(&e))?;
     let group = groups.make().map_err(|e| format!("cannot make a control group: {e}"))?;
-    group.add(pid).map_err(|e| format!("cannot put the command into it: {e}"))?;
     Ok((groups, group))
 }
 

@@ -4,7 +4,7 @@
 //! does, so nothing is left waiting when pial is killed.
 
 use std::ffi::OsString;
-use std::io::{Read, Write};
+use std::io::{BufRead, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -33,14 +33,27 @@ pub struct Refused {
 }
 
 impl Waiting {
-    /// Starts the helper.
-    pub fn start(command: &[OsString]) -> Result<Waiting, Failure> {
+    /// Starts the helper, which enters the control group with this door, see [`Waiting::entered`].
+    pub fn start(command: &[OsString], door: Option<&Path>) -> Result<Waiting, Failure> {
         let failed = |e: std::io::Error| Failure::Engine(format!("cannot start the helper of a profile: {e}"));
         let (channel, other) = UnixStream::pair().map_err(failed)?;
         let number = sys::hand_down(&other).map_err(failed)?;
         let own = std::env::current_exe().map_err(failed)?;
-        let helper = Command::new(own).arg("__traced").arg(number.to_string()).arg("--").args(command).spawn();
+        let mut helper = Command::new(own);
+        helper.arg("__traced").arg(number.to_string());
+        if let Some(door) = door {
+            helper.arg("--door").arg(door);
+        }
+        let helper = helper.arg("--").args(command).spawn();
         Ok(Waiting { pid: helper.map_err(failed)?.id(), channel, told: String::new() })
+    }
+
+    /// Waits until it is in the group, or tells why it could not enter. To be asked once, when it was given a door.
+    pub fn entered(&mut self) -> Result<(), String> {
+        let mut told = String::new();
+        // No more than the line comes before the helper is let go.
+        std::io::BufReader::new(&self.channel).read_line(&mut told).map_err(|e| e.to_string())?;
+        if told.trim().is_empty() { Ok(()) } else { Err(told.trim().to_owned()) }
     }
 
     /// Lets it become the command.
@@ -63,8 +76,12 @@ impl Waiting {
 }
 
 /// The helper's life. Gives an exit code when it does not become the command.
-pub fn become_command(channel: i32, command: &[OsString]) -> u8 {
+pub fn become_command(channel: i32, door: Option<&Path>, command: &[OsString]) -> u8 {
     let Ok(mut channel) = sys::inherited(channel) else { return 126 };
+    if let Some(door) = door {
+        let told = std::fs::write(door, "0").map_or_else(|e| e.to_string(), |()| String::new());
+        let _ = writeln!(channel, "{told}");
+    }
     let mut word = [0];
     let (Ok(1), Some((program, arguments))) = (channel.read(&mut word), command.split_first()) else { return 126 };
     let error = Command::new(program).args(arguments).exec();
