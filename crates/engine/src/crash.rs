@@ -146,7 +146,7 @@ impl Crash {
         is_refusal
     }
 
-    /// Writes both files into a directory and gives the name of the text.
+    /// Writes both files into a directory, or none, and gives the name of the text.
     ///
     /// # Errors
     /// What the file system says.
@@ -162,9 +162,14 @@ impl Crash {
             let words = [&python, &json].map(|path| quote(&path.to_string_lossy()));
             crash.reproduce = format!("{} -m pial.worker again {}", words[0], words[1]);
         }
-        fs::write(&json, serde_json::to_vec_pretty(&crash)?)?;
-        fs::write(directory.join(format!("{stem}.txt")), crash.text())?;
-        Ok(format!("{stem}.txt"))
+        let text = directory.join(format!("{stem}.txt"));
+        let written =
+            fs::write(&json, serde_json::to_vec_pretty(&crash)?).and_then(|()| fs::write(&text, crash.text()));
+        if written.is_err() {
+            // The disk is full, as a rule, and half a file is none.
+            [json, text].iter().for_each(|file| drop(fs::remove_file(file)));
+        }
+        written.map(|()| format!("{stem}.txt"))
     }
 
     /// The readable form.

@@ -1,4 +1,4 @@
-"""Control groups of version 2, in a kernel that has them whatever this machine has: user-mode Linux on this machine's files."""
+"""What takes a machine of one's own, control groups of version 2 and a full disk: user-mode Linux on this machine's files."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/r
 mount -t proc proc /proc && mount -t sysfs sys /sys && mount -t tmpfs place /mnt && mount -t cgroup2 groups /sys/fs/cgroup
 cp {binary} /mnt/pial && mkdir -m 777 /mnt/tests
 echo > {folder}/began
-cd /mnt/tests && {python} -B {inside} > {folder}/said 2>&1
+cd /mnt/tests && {python} -B -m unittest discover --start-directory {tests} --pattern "*.py" > {folder}/said 2>&1
 echo $? > {folder}/code
 echo o > /proc/sysrq-trigger
 sleep 60
@@ -29,12 +29,12 @@ sleep 60
 
 
 @unittest.skipUnless(KERNEL.exists(), "needs setup/uml.sh")
-class Version2(unittest.TestCase):
-    def test_in_a_machine_that_has_it(self) -> None:
+class Machine(unittest.TestCase):
+    def test_in_a_machine_of_its_own(self) -> None:
         with tempfile.TemporaryDirectory() as name:
             folder = Path(name)
-            inside = ROOT / "tests" / "cgroup2" / "inside.py"
-            words = {"binary": BINARY, "folder": folder, "python": sys.executable, "inside": inside}
+            tests = ROOT / "tests" / "machine"
+            words = {"binary": BINARY, "folder": folder, "python": sys.executable, "tests": tests}
             init = folder / "init"
             init.write_text(INIT.format(**{key: shlex.quote(str(word)) for key, word in words.items()}))
             init.chmod(0o755)

@@ -1,4 +1,4 @@
-"""What pial does with control groups of version 2; runs as root of a machine of its own (test_cgroup2.py), one test after the other."""
+"""What pial does with control groups of version 2; runs as root of a machine of its own (test_machine.py), one test after the other."""
 
 from __future__ import annotations
 
@@ -189,7 +189,3 @@ class Version2(unittest.TestCase):
             while groups_of_pial():  # as long as it takes; who waits for ever is ended from outside
                 time.sleep(0.01)
             Path("go").unlink()
-
-
-if __name__ == "__main__":
-    unittest.main()
