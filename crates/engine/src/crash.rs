@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::launch::tail;
 use crate::log::{self, LogError};
-use crate::prepare::quote;
 use crate::record::Used;
+use crate::shell::quote;
 
 /// How much of the end of each stream a crash file holds, in bytes.
 pub const TAIL: u64 = 8 * 1024;

@@ -88,10 +88,15 @@ pub fn guard(mark: &str, groups: &Path) {
     end_left(mark);
 }
 
+/// The name of the directory for the control groups of a run.
+pub(crate) fn groups_of(mark: &str) -> String {
+    format!("pial-{mark}")
+}
+
 /// Ends all that a run whose engine was killed left, and removes its control groups.
 pub fn end_left(mark: &str) {
     end_marked(mark);
-    let groups = crate::run::groups_of(mark);
+    let groups = groups_of(mark);
     // A group knows its processes, also those that cleared their environment.
     pial_measure::cgroup::processes_left(&groups).into_iter().for_each(crate::sys::kill);
     pial_measure::cgroup::remove_left(&groups);

@@ -8,6 +8,7 @@ use pial_core::value::{Type, Value};
 use pial_interfaces::{Descriptor, ExpectedOutput, OutputSource};
 
 use crate::digest::Digests;
+use crate::shell::quote;
 use crate::what::{SHELL, What, find_program};
 
 /// What a step runs, ready to be started in its directory.
@@ -155,15 +156,6 @@ fn output_path(name: &str, outputs: &[ExpectedOutput]) -> Option<String> {
     })
 }
 
-/// A text as one word of a POSIX shell.
-pub fn quote(text: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "_-./=:,@%+".contains(c);
-    if !text.is_empty() && text.chars().all(plain) {
-        return text.to_owned();
-    }
-    format!("'{}'", text.replace('\'', r"'\''"))
-}
-
 fn find<'v>(name: &str, inputs: &'v [(String, Value)]) -> Option<&'v Value> {
     inputs.iter().find(|(known, _)| known == name).map(|(_, value)| value)
 }
@@ -237,15 +229,6 @@ pub fn is_text(kind: &Type) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn quoting_survives_a_real_shell() {
-        for text in ["", "a b", "it's", "$HOME `x` \"y\" \\", "é\n名", "-n"] {
-            let out =
-                std::process::Command::new("/bin/sh").args(["-c", &format!("printf %s {}", quote(text))]).output();
-            assert_eq!(String::from_utf8(out.unwrap().stdout).unwrap(), text);
-        }
-    }
 
     #[test]
     fn a_key_follows_content_and_name_and_not_the_directory() {

@@ -11,8 +11,8 @@ use pial_core::plan::{Call, Command, Template, Work};
 
 use crate::catalogue::Interfaces;
 use crate::contents::{Contents, Lookup};
-use crate::prepare::quote;
 use crate::python;
+use crate::shell::quote;
 
 /// Named parts and their digest.
 #[derive(Debug, Clone, PartialEq)]

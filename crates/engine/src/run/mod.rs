@@ -42,7 +42,6 @@ mod watch;
 pub use errand::{builtin_errand, digest_errand};
 pub use watch::MemoryOptions;
 pub(crate) use watch::gigabytes;
-pub(crate) use watch::groups_of;
 
 /// The engine looks about at least so often, in seconds.
 const LONGEST_WAIT_S: f64 = 3600.0;

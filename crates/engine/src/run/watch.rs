@@ -13,7 +13,7 @@ use pial_measure::process::{self, Stat};
 use pial_measure::{limits, pressure, tree};
 
 use super::{Active, Engine, Phase};
-use crate::guardian::{STEP, has_variable};
+use crate::guardian::{STEP, groups_of, has_variable};
 use crate::observe::Report;
 use crate::record::Method;
 use crate::sys;
@@ -146,11 +146,6 @@ impl Default for Memory {
             interpreter_peak_bytes: 0,
         }
     }
-}
-
-/// The name of the directory for the control groups of a run.
-pub(crate) fn groups_of(mark: &str) -> String {
-    format!("pial-{mark}")
 }
 
 impl Memory {

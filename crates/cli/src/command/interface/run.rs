@@ -11,7 +11,7 @@ use pial_core::interface::{Interface, Port};
 use pial_core::value::{Type, Value};
 use pial_engine::catalogue::Found;
 use pial_engine::collect::collect;
-use pial_engine::prepare::quote;
+use pial_engine::shell::quote;
 use pial_engine::what::find_program;
 use pial_interfaces::{CommandLine, Descriptor, OutputSource};
 use serde_json::json;
