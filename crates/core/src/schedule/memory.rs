@@ -37,11 +37,11 @@ pub fn rounded(bytes: u64) -> u64 {
     bytes.checked_next_multiple_of(unit).unwrap_or(bytes)
 }
 
-/// What to grant after `granted` bytes were too few for a step that was seen to use `used`; `None` when it had all that
-/// the run has.
+/// What to grant after `granted` bytes were too few for a step that was seen to use `used`; `None` when it had or used all
+/// that the run has.
 pub(super) fn more(granted: u64, used: u64, whole: u64) -> Option<u64> {
     let more = granted.saturating_mul(TOO_LITTLE_FACTOR).max(used.saturating_add(used / 2));
-    (granted < whole).then(|| rounded(more).min(whole))
+    (granted < whole && used < whole).then(|| rounded(more).min(whole))
 }
 
 #[cfg(test)]
@@ -67,6 +67,7 @@ mod tests {
         assert_eq!(more(100 << 20, 400 << 20, 8 << 30), Some(640 << 20));
         assert_eq!(more(5 << 30, 5 << 30, 8 << 30), Some(8 << 30));
         assert_eq!(more(8 << 30, 0, 8 << 30), None);
+        assert_eq!(more(100 << 20, 8 << 30, 8 << 30), None);
         assert_eq!(more(0, 0, 8 << 30), Some(LEAST_BYTES));
     }
 }

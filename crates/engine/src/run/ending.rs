@@ -66,7 +66,7 @@ impl Engine<'_> {
         let usage = Usage { used: Some(used), strays, found: false, out_of_memory };
         self.devices.give_back(step);
         let bad = match out_of_memory {
-            Some(out) => Some(out.message(self.memory_key(step.node))),
+            Some(out) => Some(out.message(self.memory_key(step.node), self.options.budget.memory_bytes)),
             None => bad_ending(ended.status, stopped, self.plan.locate(step.node).0.time_s),
         };
         if stopped == Some(Reason::Cancelled) {

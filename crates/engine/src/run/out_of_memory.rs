@@ -22,8 +22,8 @@ pub(super) struct OutOfMemory {
 }
 
 impl OutOfMemory {
-    /// What happened and what to do; `key` is where more memory is asked for.
-    pub fn message(&self, key: &str) -> String {
+    /// What happened and what to do; `key` is where more memory is asked for, `whole` what the run may use, in bytes.
+    pub fn message(&self, key: &str, whole: u64) -> String {
         let (used, limit) = (gigabytes(self.used), gigabytes(self.limit.unwrap_or_default()));
         match self.by {
             By::Pial => format!(
@@ -35,7 +35,8 @@ impl OutOfMemory {
             ),
             By::Kernel => format!(
                 "out of memory: the kernel ended it (SIGKILL) for want of memory on the machine or in a control group above; it \
-                 had used {used}"
+                 had used {used}; the run may use {}",
+                gigabytes(whole)
             ),
         }
     }
