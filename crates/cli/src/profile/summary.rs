@@ -26,7 +26,11 @@ pub fn text(profile: &Profile) -> String {
         let cost =
             timeline.cost_share().map_or(String::new(), |share| format!(", {:.1} % of one processor", 100.0 * share));
         let (rate, asked) = (timeline.real_rate(), timeline.rate_hz);
-        let _ = writeln!(out, "sampled {} times, {rate:.1} a second (asked {asked}){cost}", timeline.taken);
+        let _ = match timeline.taken {
+            // One has no rate, and its cost is spread over no time.
+            ..=1 => writeln!(out, "sampled once (asked {asked} a second); --rate takes more"),
+            taken => writeln!(out, "sampled {taken} times, {rate:.1} a second (asked {asked}){cost}"),
+        };
     }
     for note in &profile.notes {
         let _ = writeln!(out, "note: {note}");
