@@ -6,12 +6,12 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use pial_interfaces::quote;
 use serde::{Deserialize, Serialize};
 
 use crate::launch::tail;
 use crate::log::{self, LogError};
 use crate::record::Used;
-use crate::shell::quote;
 
 /// How much of the end of each stream a crash file holds, in bytes.
 pub const TAIL: u64 = 8 * 1024;

@@ -21,7 +21,6 @@ pub mod prepare;
 pub mod python;
 pub mod record;
 pub mod run;
-pub mod shell;
 pub mod store;
 pub mod sys;
 pub mod task;

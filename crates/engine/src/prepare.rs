@@ -5,10 +5,9 @@ use std::path::PathBuf;
 use pial_core::document::{OutputSource as Written, Piece};
 use pial_core::plan::{Command, Work, fill};
 use pial_core::value::{Type, Value};
-use pial_interfaces::{Descriptor, ExpectedOutput, OutputSource};
+use pial_interfaces::{Descriptor, ExpectedOutput, OutputSource, quote};
 
 use crate::digest::Digests;
-use crate::shell::quote;
 use crate::what::{SHELL, What, find_program};
 
 /// What a step runs, ready to be started in its directory.
@@ -229,6 +228,15 @@ pub fn is_text(kind: &Type) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn quoting_survives_a_real_shell() {
+        for text in ["", "a b", "it's", "$HOME `x` \"y\" \\", "é\n名", "-n"] {
+            let out =
+                std::process::Command::new("/bin/sh").args(["-c", &format!("printf %s {}", quote(text))]).output();
+            assert_eq!(String::from_utf8(out.unwrap().stdout).unwrap(), text);
+        }
+    }
 
     #[test]
     fn a_key_follows_content_and_name_and_not_the_directory() {

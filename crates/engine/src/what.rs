@@ -8,11 +8,11 @@ use std::rc::Rc;
 
 use pial_core::document::{Code, OutputSource, Piece};
 use pial_core::plan::{Call, Command, Template, Work};
+use pial_interfaces::quote;
 
 use crate::catalogue::Interfaces;
 use crate::contents::{Contents, Lookup};
 use crate::python;
-use crate::shell::quote;
 
 /// Named parts and their digest.
 #[derive(Debug, Clone, PartialEq)]

@@ -154,7 +154,7 @@ impl Descriptor {
             Piece::Text(text) => text.clone(),
             Piece::Key(key) => {
                 let words = arguments::key_words(scope, key);
-                words.iter().map(|word| shell::quoted(word)).collect::<Vec<_>>().join(" ")
+                words.iter().map(|word| shell::quote(word)).collect::<Vec<_>>().join(" ")
             }
         });
         vec![shell.clone(), "-c".to_owned(), text.collect()]

@@ -80,6 +80,7 @@ pub use descriptor::Descriptor;
 pub use facts::{Container, ContainerKind, Suggested};
 pub use parameter::{Bound, ListRule, Parameter};
 pub use problem::DescriptorProblem;
+pub use shell::quote;
 
 /// What to run, and what to expect of it.
 #[derive(Debug, Clone, PartialEq)]

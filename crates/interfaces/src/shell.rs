@@ -41,9 +41,10 @@ pub(crate) fn pieces(text: &str, keys: &[String]) -> Result<Vec<Piece>, Vec<Stri
     if problems.is_empty() { Ok(pieces) } else { Err(problems) }
 }
 
-/// A word that a POSIX shell reads back as it is.
-pub(crate) fn quoted(word: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "_-./,:+@%".contains(c);
+/// A text as one word of a POSIX shell.
+pub fn quote(word: &str) -> String {
+    // `a=b` could set a variable, `--a=b` cannot.
+    let plain = |c: char| c.is_ascii_alphanumeric() || "_-./,:+@%".contains(c) || c == '=' && word.starts_with('-');
     if !word.is_empty() && word.chars().all(plain) {
         return word.to_owned();
     }
@@ -145,8 +146,10 @@ mod tests {
             ("it's", r"'it'\''s'"),
             ("$(x)", "'$(x)'"),
             ("~", "'~'"),
+            ("a=b", "'a=b'"),
+            ("--a=b", "--a=b"),
         ] {
-            assert_eq!(quoted(word), expected);
+            assert_eq!(quote(word), expected);
         }
     }
 }

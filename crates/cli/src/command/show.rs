@@ -13,10 +13,10 @@ use pial_engine::clock::utc;
 use pial_engine::dry::{Dry, Reason, Verdict};
 use pial_engine::history::{History, State, split_item};
 use pial_engine::record::{Done, Failed, Logged, OutOfMemory, Used};
-use pial_engine::shell::quote;
 use pial_engine::store::Store;
 use pial_engine::task::Task;
 use pial_engine::work::Work;
+use pial_interfaces::quote;
 use serde_json::{Value as Json, json};
 
 use super::why::state_name;

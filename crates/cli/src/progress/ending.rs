@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use pial_engine::observe::{Report, Summary};
-use pial_engine::shell::quote;
+use pial_interfaces::quote;
 
 use super::asked::Asked;
 use super::fit::printable;

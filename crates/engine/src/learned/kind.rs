@@ -2,9 +2,9 @@
 
 use pial_core::document::{Code, Piece};
 use pial_core::plan::{Call, Command, Template, Work};
+use pial_interfaces::quote;
 
 use crate::catalogue::Interfaces;
-use crate::shell::quote;
 
 /// As much of a command is its name, in bytes; of a longer one the rest is told apart by a digest.
 const LONGEST: usize = 100;

@@ -11,9 +11,8 @@ use pial_core::interface::{Interface, Port};
 use pial_core::value::{Type, Value};
 use pial_engine::catalogue::Found;
 use pial_engine::collect::collect;
-use pial_engine::shell::quote;
 use pial_engine::what::find_program;
-use pial_interfaces::{CommandLine, Descriptor, OutputSource};
+use pial_interfaces::{CommandLine, Descriptor, OutputSource, quote};
 use serde_json::json;
 
 use super::{find, show};
