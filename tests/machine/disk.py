@@ -28,7 +28,7 @@ class FullDisk(unittest.TestCase):
 
     def run_it(self) -> subprocess.CompletedProcess[str]:
         environment = {**os.environ, "PIAL_PEAKS": ""}
-        return subprocess.run(["/mnt/pial", "run", "w.json", "-j1"], cwd=DISK, env=environment, capture_output=True, text=True)
+        return subprocess.run(["/mnt/pial", "run", "w.json", "-j1"], cwd=DISK, env=environment, capture_output=True, text=True, timeout=60)
 
     def test_it_is_named_and_what_was_done_stays(self) -> None:
         first = self.run_it()

@@ -15,6 +15,7 @@ from pathlib import Path
 ROOT = Path("/sys/fs/cgroup")
 USER = 1000
 MB = 1_000_000
+LONGEST = 60  # seconds
 
 
 def step(fill: int, **more: object) -> dict[str, object]:
@@ -55,8 +56,15 @@ def groups_of_pial() -> list[str]:
 
 class Version2(unittest.TestCase):
     def setUp(self) -> None:
+        signal.signal(signal.SIGALRM, self.end_all)
+        signal.alarm(LONGEST)
+        self.addCleanup(signal.alarm, 0)
         shutil.rmtree("work", ignore_errors=True)
         self.addCleanup(self.leave_nothing)
+
+    def end_all(self, *_: object) -> None:
+        os.kill(-1, signal.SIGKILL)  # all but this process and the first
+        self.fail(f"it hung for {LONGEST} s")
 
     def leave_nothing(self) -> None:
         """Each test has left no group of pial's, and the next begins without those of this one."""
@@ -97,7 +105,8 @@ class Version2(unittest.TestCase):
         for node, filled in [("greedy", 80 * MB), ("beside", 30 * MB)]:
             used = self.of(events, "node_done", node)[0]["used"]
             for measure in ("peak_rss_bytes", "charged_bytes"):
-                self.assertLess(abs(used[measure] - filled), 4 * MB, used)  # type: ignore[index]
+                # The resident size of three processes has 1.5 MB of libraries in each.
+                self.assertLess(abs(used[measure] - filled), 6 * MB, used)  # type: ignore[index]
         self.assertNotIn("group", self.warnings(events))
 
     def assert_looking_keeps_limits(self, events: list[dict[str, object]]) -> None:
