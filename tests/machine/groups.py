@@ -195,6 +195,6 @@ class Version2(unittest.TestCase):
             self.assertNotEqual(groups_of_pial(), [])
             engine.send_signal(signal.SIGKILL)
             engine.communicate()
-            while groups_of_pial():  # as long as it takes; who waits for ever is ended from outside
+            while groups_of_pial():  # as long as it takes; who waits for ever is ended by the alarm
                 time.sleep(0.01)
             Path("go").unlink()

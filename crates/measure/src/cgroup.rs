@@ -183,7 +183,7 @@ impl Groups {
     }
 
     /// Makes the directory, and a group in it, which this process enters and leaves if it will later: only trying tells whether
-    /// it may. Each move waits for the kernel, some milliseconds when it is busy.
+    /// it may. In version 2 each move waits for the kernel, some milliseconds when it is busy.
     fn prepared(mut self, enters: bool) -> io::Result<Groups> {
         self.base.parent().into_iter().for_each(remove_stale);
         fs::create_dir(&self.base)?;
